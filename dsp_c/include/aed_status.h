@@ -1,4 +1,5 @@
-/* Status codes of every pyaed C function: 0 is success, errors are negative, so that a positive value may be a result. */
+/* Status codes of every pyaed C function: 0 is success, errors are negative, so that a positive
+ * value may be a result. */
 #ifndef AED_STATUS_H
 #define AED_STATUS_H
 

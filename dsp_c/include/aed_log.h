@@ -1,0 +1,12 @@
+/* Natural logarithm of a positive normal float, the same bits on every machine. */
+#ifndef AED_LOG_H
+#define AED_LOG_H
+
+/* cffi: begin */
+/* ln(x) for a positive normal x, at most 0.87 ulp off. A smaller x (zero, subnormal, negative)
+ * counts as the smallest normal float, 2^-126; infinity and NaN give a finite number without a
+ * meaning. */
+float aed_log(float x);
+/* cffi: end */
+
+#endif

@@ -1,0 +1,136 @@
+"""Window, twiddle and mel tables: computed in float64, rounded once to float32, the same bytes for host and device."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyaed.dsp.spec import CLIP_MAXIMUM, FULL_SCALE, FeatureSpec
+from pyaed.errors import UserError
+
+LOG_OFFSET = 1e-4
+SMALLEST_DB_MEL = 1e-10  # librosa's amin: keeps the logarithm of a host-only, clip-relative scale finite
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What `aed_frontend_config` points to; `floor`, `offset` and `log_scale` are its scalars."""
+
+    window: np.ndarray  # float32 (window_length,)
+    twiddle: np.ndarray  # float32 (3 n_fft / 4, 2): cos, -sin
+    reverse: np.ndarray  # uint16 (n_fft / 2,)
+    mel_start: np.ndarray  # uint16 (n_mels,)
+    mel_count: np.ndarray  # uint16 (n_mels,)
+    mel_weight: np.ndarray  # float32 (sum of counts,)
+    floor: float
+    offset: float
+    log_scale: float
+
+    def arrays(self) -> list[np.ndarray]:
+        """Return every table, and the scalars as one float32 array, in a fixed order."""
+        scalars = np.array([self.floor, self.offset, self.log_scale], np.float32)
+        return [self.window, self.twiddle, self.reverse, self.mel_start, self.mel_count, self.mel_weight, scalars]
+
+
+def make_window(name: str, length: int) -> np.ndarray:
+    """Return a periodic window, float64 (length,): a sum of cosines, rectangular with none.
+
+    The coefficients are the classical ones (hann 0.5/0.5, hamming 0.54/0.46, blackman 0.42/0.5/0.08), as in
+    ``scipy.signal.get_window``.
+    """
+    coefficients = {
+        "hann": (0.5, 0.5),
+        "hamming": (0.54, 0.46),
+        "blackman": (0.42, 0.5, 0.08),
+        "rectangular": (1.0,),
+    }[name]
+    phase = 2 * np.pi * np.arange(length) / length
+    return sum((-1) ** k * c * np.cos(k * phase) for k, c in enumerate(coefficients))
+
+
+def hz_to_mel(hz: np.ndarray, htk: bool) -> np.ndarray:
+    """Convert Hz to mel: ``2595 log10(1 + f / 700)`` (HTK) or Slaney's linear-then-logarithmic scale (Auditory Toolbox)."""
+    hz = np.asarray(hz, np.float64)
+    if htk:
+        return 2595.0 * np.log10(1.0 + hz / 700.0)
+    linear = hz / (200.0 / 3)
+    with np.errstate(divide="ignore"):
+        return np.where(hz >= 1000.0, 15.0 + np.log(np.maximum(hz, 1e-12) / 1000.0) / (np.log(6.4) / 27.0), linear)
+
+
+def mel_to_hz(mel: np.ndarray, htk: bool) -> np.ndarray:
+    """Invert :func:`hz_to_mel`."""
+    mel = np.asarray(mel, np.float64)
+    if htk:
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    return np.where(mel >= 15.0, 1000.0 * np.exp(np.log(6.4) / 27.0 * (mel - 15.0)), mel * (200.0 / 3))
+
+
+def mel_filters(spec: FeatureSpec) -> np.ndarray:
+    """Return the triangular filter bank, float64 (n_mels, n_fft / 2 + 1), with librosa's definition of the triangles."""
+    limits = hz_to_mel([spec.fmin, spec.fmax], spec.htk)
+    centres = mel_to_hz(np.linspace(limits[0], limits[1], spec.n_mels + 2), spec.htk)
+    bins = np.arange(spec.n_fft // 2 + 1) * (spec.sample_rate / spec.n_fft)
+    ramps = centres[:, None] - bins[None, :]
+    widths = np.diff(centres)
+    rising = -ramps[:-2] / widths[:-1, None]
+    falling = ramps[2:] / widths[1:, None]
+    filters = np.maximum(0.0, np.minimum(rising, falling))
+    if spec.norm == "slaney":
+        filters *= (2.0 / (centres[2:] - centres[:-2]))[:, None]
+    return filters
+
+
+def _bit_reversed(n: int) -> np.ndarray:
+    bits = n.bit_length() - 1
+    order = np.zeros(n, np.uint16)
+    for bit in range(bits):
+        order |= ((np.arange(n) >> bit & 1) << (bits - 1 - bit)).astype(np.uint16)
+    return order
+
+
+def make_tables(spec: FeatureSpec) -> Tables:
+    """Make all tables of a specification.
+
+    Raises
+    ------
+    UserError
+        When a mel band covers no FFT bin: its feature would be a constant.
+    """
+    window = make_window(spec.window, spec.window_length)
+    filters = mel_filters(spec)
+    empty = np.flatnonzero(filters.max(axis=1) <= 0.0)
+    if len(empty):
+        raise UserError(
+            f"feature_extraction: mel band {empty[0]} of {spec.n_mels} covers no bin of the {spec.n_fft}-point FFT; "
+            f"use fewer n_mels, a larger n_fft or a higher fmin"
+        )
+    floor, offset, log_scale = 0.0, LOG_OFFSET, 1.0
+    if spec.to_db:
+        if spec.db_reference == FULL_SCALE:
+            # A sine of amplitude 1 has the magnitude sum(window) / 2 in its bin.
+            reference = (window.sum() / 2) ** spec.power * filters.max()
+        else:
+            reference = 1.0 if spec.db_reference == CLIP_MAXIMUM else float(spec.db_reference)
+        filters = filters / reference
+        decibels = 20.0 / spec.power
+        floor = SMALLEST_DB_MEL if spec.db_reference == CLIP_MAXIMUM else 10.0 ** (-spec.top_db / decibels)
+        offset, log_scale = 0.0, decibels / np.log(10.0)
+        # dB = (20 / power) log10(mel): amplitudes with power 1, energies with power 2
+    start, count, weight = [], [], []
+    for row in filters:
+        used = np.flatnonzero(row)
+        start.append(used[0])
+        count.append(used[-1] - used[0] + 1)
+        weight.append(row[used[0] : used[-1] + 1])
+    angle = 2 * np.pi * np.arange(3 * spec.n_fft // 4) / spec.n_fft
+    return Tables(
+        window=(window * 2.0**-15).astype(np.float32),
+        twiddle=np.stack([np.cos(angle), -np.sin(angle)], axis=1).astype(np.float32),
+        reverse=_bit_reversed(spec.n_fft // 2),
+        mel_start=np.array(start, np.uint16),
+        mel_count=np.array(count, np.uint16),
+        mel_weight=np.concatenate(weight).astype(np.float32),
+        floor=float(np.float32(floor)),
+        offset=float(np.float32(offset)),
+        log_scale=float(np.float32(log_scale)),
+    )
