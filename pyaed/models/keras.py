@@ -1,0 +1,86 @@
+"""The one place that imports TensorFlow and Keras, quietly."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from types import ModuleType
+
+from pyaed.errors import UserError
+
+
+def import_tensorflow() -> ModuleType:
+    """Return the ``tensorflow`` module, imported without its start-up chatter.
+
+    Raises
+    ------
+    UserError
+        When TensorFlow is not installed or does not load.
+    """
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
+    try:
+        with quiet_stderr():
+            import tensorflow
+    except ImportError as error:
+        raise UserError(
+            f"this needs TensorFlow, which does not load ({error}): install it with pip install 'pyaed[train]'"
+        ) from error
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    tensorflow.get_logger().setLevel(logging.ERROR)
+    return tensorflow
+
+
+def import_keras() -> ModuleType:
+    """Return the ``keras`` module (version 3, TensorFlow backend).
+
+    Raises
+    ------
+    UserError
+        When TensorFlow or Keras 3 is missing, or Keras runs on another backend.
+    """
+    import_tensorflow()
+    import keras
+
+    if int(keras.__version__.split(".")[0]) < 3:
+        raise UserError(
+            f"Keras {keras.__version__} is installed, pyaed needs Keras 3: pip install --upgrade 'pyaed[train]'"
+        )
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Keras runs on the backend '{keras.backend.backend()}', pyaed needs 'tensorflow': "
+            "unset KERAS_BACKEND or set it to tensorflow"
+        )
+    return keras
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what C++ code writes on file descriptor 2 away from the terminal; show it when the block fails.
+
+    TensorFlow's libraries write there directly, so Python's `sys.stderr` can't stop them.
+    """
+    sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error at all (a daemon): nothing to keep quiet
+        yield
+        return
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            sys.stderr.flush()
+            sink.seek(0)
+            logging.getLogger(__name__).debug("%s", sink.read().decode(errors="replace"))
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,153 @@
+"""Model files: `.keras` and `.h5`, read without executing anything they hold, written whole or not at all."""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyaed.errors import UserError
+from pyaed.files import atomic_path
+from pyaed.models import keras2
+from pyaed.models.keras import import_keras
+
+SUFFIXES = (".keras", ".h5")
+MAX_CONFIG_BYTES = 16 << 20
+
+
+def load(path: str | os.PathLike, compiled: bool = False) -> Any:
+    """Load a Keras model file: `.keras`, `.h5` of Keras 3, or `.h5` of Keras 2.
+
+    Parameters
+    ----------
+    path : path-like
+    compiled : bool
+        Restore loss, metrics and the optimizer with its state too (`.keras` only).
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    UserError
+        When the file is missing, damaged, of another kind, or holds something that would have to be executed.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: expected a model file ending with {' or '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise UserError(f"{path}: no such model file")
+    keras = import_keras()
+    if path.suffix.lower() == ".h5" and keras2.is_keras2(path):
+        return keras2.load_model(path)
+    try:
+        _refuse_code(path, _config(path))
+        return keras.models.load_model(path, compile=compiled, safe_mode=True)
+    except UserError:
+        raise
+    except Exception as error:  # Keras raises anything from KeyError to BadZipFile on a damaged file
+        raise UserError(f"{path}: Keras can't load this model ({keras2._line(error)})") from error
+
+
+def save(model: Any, path: str | os.PathLike, metadata: Any = None) -> Path:
+    """Save a model as `.keras` or `.h5` with the `pyaed` metadata inside; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : path-like
+    metadata : ModelMetadata, optional
+
+    Returns
+    -------
+    Path
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: a model file has to end with {' or '.join(SUFFIXES)}")
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+        if metadata is not None:
+            from pyaed.metadata import write_keras
+
+            write_keras(temporary, metadata)
+    return path
+
+
+def predictor(model: Any, batch_size: int = 64) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that evaluation calls: patches in, probabilities out.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With an input of (batch, n_mels, patch_length, 1) or (batch, n_mels, patch_length).
+
+    Returns
+    -------
+    callable
+        float32 (n_patches, n_mels, patch_length) -> float32 (n_patches, n_classes).
+    """
+    tf_function = _inference(model)
+
+    def predict(patches: np.ndarray) -> np.ndarray:
+        x = as_input(model, patches)
+        parts = [tf_function(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
+        return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
+
+    return predict
+
+
+def as_input(model: Any, patches: np.ndarray) -> np.ndarray:
+    """Return patches as the model's input: float32, with its channel axis; UserError when the shape is another."""
+    patches = np.asarray(patches, dtype=np.float32)
+    shape = tuple(model.input_shape[1:])
+    if patches.ndim == len(shape) and shape[-1] == 1:
+        patches = patches[..., np.newaxis]
+    if patches.shape[1:] != shape:
+        raise UserError(
+            f"the patches have the shape {patches.shape[1:]}, but the model takes {shape}: "
+            "feature_extraction (n_mels, patch_length) differs from what the model was made for"
+        )
+    return patches
+
+
+def _inference(model: Any) -> Callable:
+    from pyaed.models.keras import import_tensorflow
+
+    tf = import_tensorflow()
+    # One trace for all batch sizes.
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+    return tf.function(lambda x: model(x, training=False), input_signature=signature)
+
+
+def _config(path: Path) -> Any:
+    if path.suffix.lower() == ".h5":
+        with keras2._open(path) as file:
+            return json.loads(keras2._text(file.attrs["model_config"]))
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+            raise UserError(f"{path}: its configuration is larger than any model's")
+        return json.loads(archive.read("config.json"))
+
+
+def _refuse_code(path: Path, config: Any) -> None:
+    """Only objects of Keras itself may be named in a model file, and no lambdas."""
+    pending = [config]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            module, kind = item.get("module"), item.get("class_name")
+            if kind in ("Lambda", "__lambda__", "function") or (
+                isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins")
+            ):
+                raise UserError(
+                    f"{path}: it holds {kind} of {module or 'unknown origin'}, which would have to be executed; "
+                    "pyaed loads models made of Keras' own layers only"
+                )
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
