@@ -1,0 +1,28 @@
+"""From labelled clips on disk to patches of features: reading, decoding, time-domain preprocessing, splits, cache."""
+
+from pyaed.data.clips import Clip, ClipSet, list_clips, read_clips
+from pyaed.data.decode import decode
+from pyaed.data.features import PatchSet, extract_features
+from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings, to_int16
+from pyaed.data.sets import Sets, read_sets
+from pyaed.data.splits import Splits, split, stratified_split
+
+__all__ = [
+    "Clip",
+    "ClipSet",
+    "PatchSet",
+    "Sets",
+    "Splits",
+    "decode",
+    "extract_features",
+    "list_clips",
+    "load_pcm",
+    "non_silent_intervals",
+    "preprocess",
+    "preprocessing_settings",
+    "read_clips",
+    "read_sets",
+    "split",
+    "stratified_split",
+    "to_int16",
+]

@@ -1,0 +1,202 @@
+"""Clips to patches of log-mel features, in parallel and through the cache."""
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+
+from pyaed.data.cache import cache_root, entry_key, entry_path, load_entry, save_entry
+from pyaed.data.clips import Clip, ClipSet, listing
+from pyaed.data.preprocess import load_pcm, preprocessing_settings
+from pyaed.errors import UserError
+from pyaed.files import sha256
+from pyaed.progress import progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PatchSet:
+    """Patches and the clips that they come from.
+
+    Attributes
+    ----------
+    patches : ndarray of float32, shape (n_patches, n_mels, patch_length)
+    clip_index : ndarray of int32, shape (n_patches,)
+        Index into `clips`, ascending.
+    clips : tuple of Clip
+        Every clip has at least one patch.
+    skipped : tuple of (Clip, str)
+        Clips that couldn't be used, with the reason; only when skipping was asked for.
+    """
+
+    patches: np.ndarray
+    clip_index: np.ndarray
+    clips: tuple[Clip, ...]
+    skipped: tuple[tuple[Clip, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class index of every patch, int32 (n_patches,); for clips with exactly one label."""
+        return np.array([clip.label for clip in self.clips], dtype=np.int32)[self.clip_index]
+
+    def clip_targets(self, n_classes: int) -> np.ndarray:
+        """Labels of every clip as zeros and ones, float32 (n_clips, n_classes); the form for several labels a clip."""
+        targets = np.zeros((len(self.clips), n_classes), dtype=np.float32)
+        for row, clip in zip(targets, self.clips):
+            row[list(clip.labels)] = 1
+        return targets
+
+    def targets(self, n_classes: int) -> np.ndarray:
+        """Labels of every patch as zeros and ones, float32 (n_patches, n_classes)."""
+        return self.clip_targets(n_classes)[self.clip_index]
+
+
+def extract_features(
+    clips: ClipSet | Sequence[Clip],
+    frontend: Any,
+    preprocessing: Any,
+    cache_dir: str | os.PathLike | None = None,
+    threads: int | None = None,
+    label: str = "features",
+    skip_bad: bool = False,
+    cache: bool = True,
+) -> PatchSet:
+    """Decode, preprocess and transform clips; what was computed before comes from the cache.
+
+    An entry's key is the SHA-256 over the file's content, the front end's hash, the preprocessing and the versions of
+    the decoder and the resampler, so that nothing stale is ever found. Two processes may share one cache.
+
+    Parameters
+    ----------
+    clips : ClipSet or sequence of Clip
+        What to read.
+    frontend : pyaed.dsp.FrontEnd
+        Called with int16 samples; must be safe to call from several threads.
+    preprocessing : mapping or object
+        See `preprocessing_settings`.
+    cache_dir : path, optional
+        Folder of the cache; default `cache_root()`.
+    threads : int, optional
+        Default: the processors that this process may use.
+    label : str
+        What the progress line calls this.
+    skip_bad : bool
+        Leave out clips that can't be used and report them, instead of an error that names them.
+    cache : bool
+        Whether to use the cache at all.
+
+    Returns
+    -------
+    PatchSet
+        Clips in the given order.
+
+    Raises
+    ------
+    UserError
+        Naming clips that can't be decoded, are silent or are too short for one patch, or when the preprocessing's
+        rate isn't the front end's.
+    """
+    clips = tuple(clips)
+    settings = preprocessing_settings(preprocessing)
+    spec = frontend.spec
+    if settings["target_rate"] != spec.sample_rate:
+        raise UserError(
+            f"preprocessing.target_rate is {settings['target_rate']} Hz, but the features were specified for "
+            f"{spec.sample_rate} Hz"
+        )
+    folder = None
+    if cache:
+        folder = cache_root() if cache_dir is None else Path(cache_dir)
+    cached = _Cached(frontend, settings, folder)
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    executor = ThreadPoolExecutor(max_workers=max(1, threads))
+    try:
+        results = list(progress(executor.map(cached, clips), len(clips), label, "clips"))
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+    bad = [(clip, result) for clip, result in zip(clips, results) if isinstance(result, str)]
+    if bad and (not skip_bad or len(bad) == len(clips)):
+        hint = "; dataset.skip_bad_clips=True leaves such clips out" if not skip_bad else ""
+        count = f"{len(bad)} of {len(clips)} clips can't be used: " if len(clips) > 1 else ""
+        raise UserError(count + listing(reason for _, reason in bad) + hint)
+    for _, reason in bad:
+        log.warning("left out: %s", reason)
+    if bad:
+        log.warning("%d of %d clips left out", len(bad), len(clips))
+    good = [(clip, result) for clip, result in zip(clips, results) if not isinstance(result, str)]
+    patches = [result for _, result in good]
+    counts = [len(p) for p in patches]
+    log.info("%s: %d clips, %d patches, %d clips from the cache", label, len(good), sum(counts), cached.hits)
+    return PatchSet(
+        np.concatenate(patches) if patches else np.empty((0, *spec.patch_shape), dtype=np.float32),
+        np.repeat(np.arange(len(good), dtype=np.int32), counts),
+        tuple(clip for clip, _ in good),
+        tuple(bad),
+    )
+
+
+class _Cached:
+    """Patches of one clip, or the reason why there are none; shared by the threads."""
+
+    def __init__(self, frontend: Any, settings: dict[str, Any], folder: Path | None):
+        self.frontend, self.settings, self.folder = frontend, settings, folder
+        self.hits = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, clip: Clip) -> np.ndarray | str:
+        try:
+            return self._patches(clip)
+        except UserError as error:
+            return str(error)
+
+    def _patches(self, clip: Clip) -> np.ndarray:
+        spec = self.frontend.spec
+        if self.folder is None:
+            return self._compute(clip)
+        try:
+            content = sha256(clip.path)
+        except OSError as error:
+            raise UserError(f"cannot read {clip.path}: {error.strerror or error}") from error
+        key = entry_key(
+            content=content,
+            features=spec.hash,
+            preprocessing=self.settings,
+            decoder=[soundfile.__libsndfile_version__, soxr.__version__],
+        )
+        path = entry_path(self.folder, key)
+        patches = load_entry(path)
+        if patches is not None and patches.dtype == np.float32 and patches.shape[1:] == tuple(spec.patch_shape):
+            with self._lock:
+                self.hits += 1
+            return patches
+        patches = self._compute(clip)
+        if not save_entry(path, patches):
+            self.folder = None
+        return patches
+
+    def _compute(self, clip: Clip) -> np.ndarray:
+        spec = self.frontend.spec
+        pcm = load_pcm(clip.path, self.settings)
+        if not spec.n_patches(len(pcm)):
+            rate = spec.sample_rate
+            needed = spec.min_samples
+            raise UserError(
+                f"{clip.path} is too short: {len(pcm) / rate:.2f} s after preprocessing, and one patch needs "
+                f"{needed / rate:.3f} s; preprocessing.min_length={np.ceil(needed / rate * 10) / 10:g} repeats short "
+                "clips to that many seconds"
+            )
+        return self.frontend(pcm)

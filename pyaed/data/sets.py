@@ -1,0 +1,116 @@
+"""The `dataset` section of a configuration to the sets that an operation needs."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyaed.data.clips import ClipSet, read_clips
+from pyaed.data.splits import split, stratified_split
+from pyaed.errors import UserError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_VALIDATION_SPLIT = 0.2
+DEFAULT_SEED = 120
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What the configuration provides; None where it gives nothing to take a set from."""
+
+    class_names: tuple[str, ...]
+    training: ClipSet | None = None
+    validation: ClipSet | None = None
+    quantization: ClipSet | None = None
+    test: ClipSet | None = None
+
+
+def read_sets(dataset: Any, class_names: Sequence[str] | None = None) -> Sets:
+    """Read the sets that the `dataset` section describes.
+
+    A set with paths of its own (`training_*`, `validation_*`, `quantization_*`, `test_*` + `audio_path`, `csv_path`) is
+    read from there. Validation and test sets without paths are taken out of the training data (see
+    `pyaed.data.split`); when nothing names a test set, the validation set serves as one and the log says so. The
+    quantization set without paths is the training set. `quantization_split` keeps a stratified share of it.
+
+    Parameters
+    ----------
+    dataset : object
+        The section; see the module's users for the keys. Keys that are missing count as None.
+    class_names : sequence of str, optional
+        Classes in output order, from a model; they go before the section's.
+
+    Returns
+    -------
+    Sets
+
+    Raises
+    ------
+    UserError
+        See `read_clips` and `split`; also when one of a pair of paths is missing or no set is given at all.
+    """
+    get = dataset.get if isinstance(dataset, dict) else lambda key: getattr(dataset, key, None)
+    seed = DEFAULT_SEED if get("seed") is None else get("seed")
+    names = tuple(class_names or get("class_names") or ()) or None
+
+    def read(part: str) -> ClipSet | None:
+        nonlocal names
+        audio, table = get(f"{part}_audio_path"), get(f"{part}_csv_path")
+        if not audio and not table:
+            return None
+        for key, value, other in (("audio", audio, "csv"), ("csv", table, "audio")):
+            if not value:
+                raise UserError(f"dataset.{part}_{other}_path is given without dataset.{part}_{key}_path")
+        clips = read_clips(
+            audio,
+            table,
+            names,
+            get("file_extension"),
+            bool(get("multi_label")),
+            bool(get("use_garbage_class")),
+            get("n_samples_per_garbage_class"),
+            seed,
+            require_all=part == "training",
+        )
+        names = clips.class_names
+        return clips
+
+    training, validation, test, quantization = (read(p) for p in ("training", "validation", "test", "quantization"))
+    if training is not None:
+        share = get("validation_split")
+        parts = split(
+            training,
+            test_folds=None if test else get("test_folds"),
+            validation_folds=None if validation else get("validation_folds"),
+            validation_split=0.0 if validation else DEFAULT_VALIDATION_SPLIT if share is None else share,
+            test_split=0.0 if test else get("test_split") or 0.0,
+            split_by=get("split_by"),
+            seed=seed,
+        )
+        training = parts.training
+        validation = validation or (parts.validation if len(parts.validation) else None)
+        test = test or (parts.test if len(parts.test) else None)
+    if test is None and validation is not None:
+        log.warning("no test set is given; the validation set is the test set, so its score is optimistic")
+        test = validation
+    quantization = quantization or training
+    share = get("quantization_split")
+    if quantization is not None and share is not None:
+        quantization = stratified_split(quantization, share, seed)[1]
+    if names is None:
+        raise UserError(
+            "the section 'dataset' names no data; give dataset.training_audio_path and dataset.training_csv_path, "
+            "or those of test_, validation_ or quantization_"
+        )
+    for part, clips in (("validation", validation), ("test", test)):
+        _warn_shared(training, clips, part)
+    return Sets(names, training, validation, quantization, test)
+
+
+def _warn_shared(training: ClipSet | None, other: ClipSet | None, part: str) -> None:
+    if training is None or other is None:
+        return
+    shared = {clip.path.resolve() for clip in training} & {clip.path.resolve() for clip in other}
+    if shared:
+        log.warning("%d of %d %s clips are also training clips; the score says little", len(shared), len(other), part)

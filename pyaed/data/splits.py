@@ -1,0 +1,154 @@
+"""Training, validation and test sets: by fold, or at random and stratified. Always whole clips, never patches."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from pyaed.data.clips import Clip, ClipSet, listing
+from pyaed.errors import UserError, nearest
+
+log = logging.getLogger(__name__)
+
+SPLIT_BY = ("fold", "random")
+
+
+class Splits(NamedTuple):
+    """Disjoint sets; an empty one was not asked for."""
+
+    training: ClipSet
+    validation: ClipSet
+    test: ClipSet
+
+
+def stratified_split(clips: ClipSet, fraction: float, seed: int) -> tuple[ClipSet, ClipSet]:
+    """Draw a fraction of the clips of every class.
+
+    Of each class with at least two clips at least one stays and at least one is drawn. A clip with several labels
+    counts for its rarest one. The draw depends on the clips' names and on `seed`, not on the order of the CSV.
+
+    Parameters
+    ----------
+    clips : ClipSet
+        What to divide.
+    fraction : float
+        Share to draw, 0 to 1. 0 draws nothing and 1 everything.
+    seed : int
+        Same seed, same draw.
+
+    Returns
+    -------
+    (ClipSet, ClipSet)
+        What stays and what was drawn, each in the original order.
+    """
+    if not 0 <= fraction <= 1:
+        raise UserError(f"a split of {fraction} is asked for; expected a share from 0 to 1")
+    if fraction in (0, 1):
+        return (clips, clips.with_clips(())) if fraction == 0 else (clips.with_clips(()), clips)
+    frequency = Counter(label for clip in clips for label in clip.labels)
+    strata: dict[int, list[Clip]] = {}
+    for clip in sorted(clips, key=lambda clip: clip.name):
+        strata.setdefault(min(clip.labels, key=lambda label: (frequency[label], label)), []).append(clip)
+    drawn: set[str] = set()
+    for label in sorted(strata):
+        group = strata[label]
+        n_drawn = min(max(1, round(fraction * len(group))), len(group) - 1)
+        order = np.random.default_rng([seed, label]).permutation(len(group))
+        drawn.update(group[i].name for i in order[:n_drawn])
+    return _by(clips, lambda clip: clip.name in drawn)
+
+
+def split(
+    clips: ClipSet,
+    *,
+    test_folds: Iterable[int] | None = None,
+    validation_folds: Iterable[int] | None = None,
+    validation_split: float = 0.2,
+    test_split: float = 0.0,
+    split_by: str | None = None,
+    seed: int = 0,
+) -> Splits:
+    """Divide clips into training, validation and test sets.
+
+    Folds that are named go where they are named. What isn't named: with `split_by` 'fold' (the default when every clip
+    has a fold and neither list is given) the last folds, as many as come closest to `validation_split`, are the
+    validation set; with 'random' a stratified draw of `validation_split` of what is left is. `test_split` is drawn
+    first, stratified, and only when no `test_folds` are given.
+
+    Parameters
+    ----------
+    clips : ClipSet
+        What to divide.
+    test_folds, validation_folds : iterable of int, optional
+        Folds of the test and the validation set; they need the column `fold` and must not overlap.
+    validation_split, test_split : float
+        Share of the clips, 0 to below 1.
+    split_by : {'fold', 'random'}, optional
+        How to draw the validation set.
+    seed : int
+        Of the stratified draws.
+
+    Returns
+    -------
+    Splits
+
+    Raises
+    ------
+    UserError
+        For an unknown fold, overlapping folds, or a class without training clips.
+    """
+    if split_by is not None and split_by not in SPLIT_BY:
+        raise UserError(f"dataset.split_by is {split_by!r}; expected 'fold' or 'random'{nearest(split_by, SPLIT_BY)}")
+    for key, share in (("validation_split", validation_split), ("test_split", test_split)):
+        if not 0 <= share < 1:
+            raise UserError(f"dataset.{key} is {share}; expected a share from 0 to below 1")
+    folds = sorted({clip.fold for clip in clips if clip.fold is not None})
+    has_folds = bool(folds) and all(clip.fold is not None for clip in clips)
+    named = {
+        "test_folds": _folds("test_folds", test_folds, folds, has_folds),
+        "validation_folds": _folds("validation_folds", validation_folds, folds, has_folds),
+    }
+    both = sorted(named["test_folds"] & named["validation_folds"])
+    if both:
+        raise UserError(f"fold {listing(both)} stands in both dataset.test_folds and dataset.validation_folds")
+
+    rest, test = _by(clips, lambda clip: clip.fold in named["test_folds"])
+    if not named["test_folds"]:
+        rest, test = stratified_split(clips, test_split, seed)
+    if split_by is None:
+        split_by = "fold" if len(folds) > 1 and has_folds and not any(named.values()) else "random"
+    if split_by == "fold" and not named["validation_folds"]:
+        if not has_folds:
+            raise UserError("dataset.split_by is 'fold', but the CSV gives no fold for every clip; use 'random'")
+        left = sorted({clip.fold for clip in rest})
+        count = min(max(1, round(validation_split * len(left))), len(left) - 1) if validation_split else 0
+        named["validation_folds"] = frozenset(left[len(left) - count :])
+        log.info("validation set: fold %s, by the column 'fold'", listing(left[len(left) - count :]) or "none")
+    if named["validation_folds"] or split_by == "fold":
+        training, validation = _by(rest, lambda clip: clip.fold in named["validation_folds"])
+    else:
+        training, validation = stratified_split(rest, validation_split, seed)
+    present = {name for name, n in clips.class_counts().items() if n}
+    lost = [name for name, n in training.class_counts().items() if not n and name in present]
+    if lost:
+        raise UserError(f"no training clips are left of class {listing(lost)}; name fewer test or validation folds")
+    return Splits(training, validation, test)
+
+
+def _by(clips: ClipSet, belongs) -> tuple[ClipSet, ClipSet]:
+    return (
+        clips.with_clips(clip for clip in clips if not belongs(clip)),
+        clips.with_clips(clip for clip in clips if belongs(clip)),
+    )
+
+
+def _folds(key: str, value: Iterable[int] | None, known: list[int], has_folds: bool) -> frozenset[int]:
+    wanted = frozenset(() if value is None else value)
+    if wanted and not has_folds:
+        raise UserError(f"dataset.{key} needs the column 'fold' with an integer for every clip, and the CSV has none")
+    unknown = sorted(wanted - set(known))
+    if unknown:
+        raise UserError(f"dataset.{key} names fold {listing(unknown)}; the CSV has {listing(known)}")
+    return wanted

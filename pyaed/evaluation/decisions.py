@@ -1,0 +1,62 @@
+"""From the probabilities of patches to one decision a clip."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+UNKNOWN = -1
+MULTI_LABEL_THRESHOLD = 0.5
+
+
+class ClipDecisions(NamedTuple):
+    """Decisions over clips.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (n_clips, n_classes)
+        Mean probability over the clip's patches.
+    decided : ndarray
+        One label a clip: int64 (n_clips,), the class index or `UNKNOWN`. Several: bool (n_clips, n_classes).
+    """
+
+    scores: np.ndarray
+    decided: np.ndarray
+
+
+def clip_decisions(
+    probabilities: np.ndarray,
+    clip_index: np.ndarray,
+    n_clips: int,
+    multi_label: bool = False,
+    unknown_class_threshold: float = 0.0,
+) -> ClipDecisions:
+    """Decide about clips: the largest summed probability, or every mean of at least 0.5 where several labels may hold.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n_patches, n_classes)
+        One row a patch.
+    clip_index : ndarray of int, shape (n_patches,)
+        Clip of each patch; every clip has at least one.
+    n_clips : int
+        Number of clips.
+    multi_label : bool
+        Whether several labels may hold at once.
+    unknown_class_threshold : float
+        A clip whose best mean probability is below this is `UNKNOWN` (with several labels: it has none). 0 is off.
+
+    Returns
+    -------
+    ClipDecisions
+    """
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    sums = np.zeros((n_clips, probabilities.shape[1]))
+    np.add.at(sums, clip_index, probabilities)
+    counts = np.bincount(clip_index, minlength=n_clips)
+    if n_clips and counts.min() == 0:
+        raise ValueError(f"clip {int(counts.argmin())} has no patch")
+    scores = sums / counts[:, None]
+    known = scores.max(axis=1, initial=0.0) >= unknown_class_threshold
+    if multi_label:
+        return ClipDecisions(scores, (scores >= MULTI_LABEL_THRESHOLD) & known[:, None])
+    return ClipDecisions(scores, np.where(known, sums.argmax(axis=1), UNKNOWN))

@@ -1,0 +1,129 @@
+"""One form for everything that predicts: patches float32 (n, n_mels, patch_length) to probabilities (n, n_classes)."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyaed.progress import progress
+
+Predictor = Callable[[np.ndarray], np.ndarray]
+BATCH = 32
+
+
+def predict_patches(predictor: Predictor, patches: np.ndarray, label: str = "predict", batch: int = BATCH) -> np.ndarray:
+    """Run a predictor batch by batch, with progress.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_patches, n_classes)
+
+    Raises
+    ------
+    ValueError
+        When the predictor's output has another shape or isn't finite.
+    """
+    starts = range(0, len(patches), batch)
+    parts = []
+    for start in progress(starts, len(starts), label, "batches"):
+        part = patches[start : start + batch]
+        out = np.asarray(predictor(part), dtype=np.float32)
+        if out.ndim != 2 or len(out) != len(part):
+            raise ValueError(f"the predictor gives shape {out.shape} for {len(part)} patches")
+        if not np.isfinite(out).all():
+            raise ValueError("the predictor gives values that are not finite")
+        parts.append(out)
+    return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+
+
+def keras_predictor(model: Any) -> Predictor:
+    """Predict with a Keras model; patches get a last axis of 1 where its input has four dimensions."""
+
+    def predict(patches: np.ndarray) -> np.ndarray:
+        x = patches[..., np.newaxis] if len(model.input_shape) == 4 else patches
+        return np.asarray(model(x, training=False))
+
+    return predict
+
+
+def tflite_predictor(path: str | os.PathLike, reference: bool = False) -> Predictor:
+    """Predict with TensorFlow Lite (needs TensorFlow, extra `train`).
+
+    Patches are quantized by `pyaed.dsp.quantize` with the model's input parameters, outputs dequantized with its
+    output parameters.
+
+    Parameters
+    ----------
+    path : path
+        The .tflite file.
+    reference : bool
+        Use the reference kernels, one thread; the default is TensorFlow Lite's optimized ones.
+    """
+    import tensorflow as tf
+
+    from pyaed.dsp import quantize
+
+    types = tf.lite.experimental.OpResolverType
+    interpreter = tf.lite.Interpreter(
+        model_path=os.fspath(path),
+        experimental_op_resolver_type=types.BUILTIN_REF if reference else types.AUTO,
+        num_threads=1 if reference else None,
+    )
+    interpreter.allocate_tensors()
+    source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    shape = tuple(source["shape"][1:])
+
+    def predict(patches: np.ndarray) -> np.ndarray:
+        x = patches
+        if source["dtype"] != np.float32:
+            scale, zero_point = source["quantization"]
+            x = quantize(patches, scale, zero_point, source["dtype"])
+        rows = []
+        for patch in x:
+            interpreter.set_tensor(source["index"], patch.reshape(1, *shape))
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(sink["index"])[0].ravel())
+        out = np.stack(rows)
+        return out if sink["dtype"] == np.float32 else _dequantize(out, *sink["quantization"])
+
+    return predict
+
+
+def engine_predictor(engine: Any) -> Predictor:
+    """Predict with `pyaed.nn.Engine`: the C that runs on the device, on the host."""
+
+    def predict(patches: np.ndarray) -> np.ndarray:
+        return _probabilities(engine.run(patches), engine.output)
+
+    return predict
+
+
+def board_predictor(link: Any, model_input: Any, model_output: Any) -> Predictor:
+    """Predict on a board (or the emulator) through the serial link, patch by patch.
+
+    Parameters
+    ----------
+    link : pyaed.device.link.Link
+        ``link.infer(patch)`` takes a quantized patch (n_mels, patch_length) and returns the output vector.
+    model_input, model_output : object
+        Tensors of the deployed model with `dtype`, `scale` and `zero_point`, as `pyaed.nn.Engine` gives them.
+    """
+    from pyaed.dsp import quantize
+
+    def predict(patches: np.ndarray) -> np.ndarray:
+        x = patches
+        if np.dtype(model_input.dtype) != np.float32:
+            x = quantize(patches, model_input.scale, model_input.zero_point, model_input.dtype)
+        return _probabilities(np.stack([np.asarray(link.infer(patch)).ravel() for patch in x]), model_output)
+
+    return predict
+
+
+def _probabilities(out: np.ndarray, tensor: Any) -> np.ndarray:
+    out = np.asarray(out).reshape(len(out), -1)
+    return out if out.dtype == np.float32 else _dequantize(out, tensor.scale, tensor.zero_point)
+
+
+def _dequantize(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    return (q.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
