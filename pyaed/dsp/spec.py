@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from pyaed.errors import UserError, nearest
 
@@ -129,6 +130,11 @@ class FeatureSpec:
                 raise UserError(f"feature specification: {field.name}: {value!r} is not a {kind.__name__}")
             values[field.name] = kind(value) if kind else value
         return cls(**values)
+
+    @classmethod
+    def from_sections(cls, feature_extraction: Any, preprocessing: Any) -> "FeatureSpec":
+        """Make a specification from the configuration's sections `feature_extraction` and `preprocessing`."""
+        return cls(sample_rate=preprocessing.target_rate, **feature_extraction.model_dump())
 
     def to_dict(self) -> dict:
         """Return the settings as plain JSON values, in a fixed order."""
