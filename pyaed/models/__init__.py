@@ -1,7 +1,7 @@
 """The Keras zoo: YAMNet and MiniResNet, published weights, model files."""
 
 from pyaed.models.pretrained import find_pretrained
-from pyaed.models.storage import load, predictor, save
+from pyaed.models.storage import as_input, load, predictor, read_state, save
 from pyaed.models.zoo import build
 
-__all__ = ["build", "find_pretrained", "load", "predictor", "save"]
+__all__ = ["as_input", "build", "find_pretrained", "load", "predictor", "read_state", "save"]

@@ -71,7 +71,7 @@ def load_model(path: str | os.PathLike) -> Any:
     Raises
     ------
     UserError
-        When the file is damaged, holds a layer outside of `LAYERS`, or a weight is missing, left over or of another shape.
+        When the file is damaged, holds a layer outside of `LAYERS`, or its weights do not fit the layers exactly.
     """
     keras = import_keras()
     with _open(path) as file:
@@ -178,7 +178,7 @@ def _stored_weights(path: str, file: Any) -> dict[tuple[str, str], Any]:
 
 
 def _network(path: str, entry: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
-    """Make a network's layers; `x` is the tensor it is applied to, None for the outermost, which makes its own input."""
+    """Make a network's layers, applied to the tensor `x`; the outermost (None) makes its own input."""
     config = entry["config"]
     if entry["class_name"] not in NETWORKS:
         raise UserError(f"{path}: a model of the class {entry['class_name']} can't be read")

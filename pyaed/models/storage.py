@@ -16,6 +16,7 @@ from pyaed.models.keras import import_keras
 
 SUFFIXES = (".keras", ".h5")
 MAX_CONFIG_BYTES = 16 << 20
+STATE_MEMBER = "pyaed_training.json"
 
 
 def load(path: str | os.PathLike, compiled: bool = False) -> Any:
@@ -53,7 +54,7 @@ def load(path: str | os.PathLike, compiled: bool = False) -> Any:
         raise UserError(f"{path}: Keras can't load this model ({keras2._line(error)})") from error
 
 
-def save(model: Any, path: str | os.PathLike, metadata: Any = None) -> Path:
+def save(model: Any, path: str | os.PathLike, metadata: Any = None, state: dict | None = None) -> Path:
     """Save a model as `.keras` or `.h5` with the `pyaed` metadata inside; the file appears whole or not at all.
 
     Parameters
@@ -61,6 +62,8 @@ def save(model: Any, path: str | os.PathLike, metadata: Any = None) -> Path:
     model : keras.Model
     path : path-like
     metadata : ModelMetadata, optional
+    state : dict, optional
+        Where a training stands, for `read_state` (`.keras` only).
 
     Returns
     -------
@@ -75,7 +78,26 @@ def save(model: Any, path: str | os.PathLike, metadata: Any = None) -> Path:
             from pyaed.metadata import write_keras
 
             write_keras(temporary, metadata)
+        if state is not None:
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.writestr(STATE_MEMBER, json.dumps(state))
     return path
+
+
+def read_state(path: str | os.PathLike) -> dict | None:
+    """Return the training state that `save` put into a `.keras` file, None where there is none."""
+    path = Path(path)
+    if path.suffix.lower() != ".keras":
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if STATE_MEMBER not in archive.namelist():
+                return None
+            if archive.getinfo(STATE_MEMBER).file_size > MAX_CONFIG_BYTES:
+                raise UserError(f"{path}: its training state is larger than any training's")
+            return json.loads(archive.read(STATE_MEMBER))
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise UserError(f"{path}: its training state can't be read ({keras2._line(error)})") from error
 
 
 def predictor(model: Any, batch_size: int = 64) -> Callable[[np.ndarray], np.ndarray]:

@@ -28,7 +28,7 @@ def build(
     ----------
     model_cfg : object
         With the attributes of the `training.model` section: `name` (yamnet, miniresnet), `input_shape`,
-        `pretrained_weights` (default True), for yamnet `embedding_size` (default 256), for miniresnet `n_stacks`
+        `pretrained_weights` (default False), for yamnet `embedding_size` (default 256), for miniresnet `n_stacks`
         (default 1), `version` (v1, v2; default v1) and `pooling` (None, avg, max; default None).
     n_classes : int
         Outputs, in the order of the class names.
@@ -62,8 +62,7 @@ def build(
     if not 0 <= dropout < 1:
         raise UserError(f"training.dropout is {dropout}, expected a number from 0 to below 1")
     shape = _patch_shape(getattr(model_cfg, "input_shape", None), input_shape)
-    pretrained = getattr(model_cfg, "pretrained_weights", True)
-    pretrained = True if pretrained is None else bool(pretrained)
+    pretrained = bool(getattr(model_cfg, "pretrained_weights", False))
 
     inputs = keras.Input(shape, name="patch")
     if name == "yamnet":

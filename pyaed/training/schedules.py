@@ -1,0 +1,159 @@
+"""Learning-rate schedules by the names, arguments and values that users of ST's zoo know.
+
+Each maker returns a function of the epoch, counted from 0. Arguments called `*_steps` count epochs.
+"""
+
+import inspect
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from pyaed.errors import UserError, nearest
+
+Schedule = Callable[[int], float]
+
+
+def _after_hold(epoch: int, hold_steps: int, decay_steps: int) -> float:
+    """Share of the decay that is done, 0 to 1; the last epoch of the hold phase counts as its start."""
+    return min(max((epoch - hold_steps + 1) / decay_steps, 0.0), 1.0)
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def linear(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: float) -> Schedule:
+    return lambda epoch: initial_lr + (end_lr - initial_lr) * _after_hold(epoch, hold_steps, decay_steps)
+
+
+def exponential(*, initial_lr: float, hold_steps: int, decay_rate: float, min_lr: float = 0.0) -> Schedule:
+    return lambda epoch: max(min_lr, initial_lr * math.exp(-decay_rate * max(0, epoch - hold_steps + 1)))
+
+
+def step(*, initial_lr: float, step_size: int, decay_rate: float, min_lr: float = 0.0) -> Schedule:
+    return lambda epoch: max(min_lr, initial_lr * decay_rate ** ((epoch + 1) // step_size))
+
+
+def cosine(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: float) -> Schedule:
+    return lambda epoch: _half_cosine(initial_lr, end_lr, _after_hold(epoch, hold_steps, decay_steps))
+
+
+def warmup_cosine(
+    *, initial_lr: float, warmup_steps: int, max_lr: float, hold_steps: int, decay_steps: int, end_lr: float
+) -> Schedule:
+    def schedule(epoch: int) -> float:
+        if epoch < warmup_steps - 1:
+            return initial_lr + (max_lr - initial_lr) * epoch / warmup_steps
+        return _half_cosine(max_lr, end_lr, _after_hold(epoch, warmup_steps + hold_steps + 1, decay_steps))
+
+    return schedule
+
+
+def cosine_restarts(
+    *, initial_lr: float, first_decay_steps: int, end_lr: float, t_mul: float = 2, m_mul: float = 1.0
+) -> Schedule:
+    """Periods of ``first_decay_steps * t_mul**i`` epochs; the part above `end_lr` shrinks by `m_mul` each time."""
+
+    def schedule(epoch: int) -> float:
+        period, height = float(first_decay_steps), initial_lr - end_lr
+        while epoch >= period:
+            epoch -= period
+            period *= t_mul
+            height *= m_mul
+        return _half_cosine(end_lr + height, end_lr, epoch / period)
+
+    return schedule
+
+
+def polynomial(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: float, power: float = 0.5) -> Schedule:
+    def schedule(epoch: int) -> float:
+        return end_lr + (initial_lr - end_lr) * (1.0 - _after_hold(epoch, hold_steps, decay_steps)) ** power
+
+    return schedule
+
+
+def piecewise_constant(*, boundaries: Sequence[float], values: Sequence[float]) -> Schedule:
+    if len(values) != len(boundaries) + 1 or any(b <= a for a, b in pairwise(boundaries)):
+        raise UserError(
+            f"training.callbacks.LRPiecewiseConstantDecay: {len(boundaries)} boundaries and {len(values)} values; "
+            "expected rising boundaries and one value more than boundaries"
+        )
+    return lambda epoch: values[bisect_right(boundaries, epoch)]
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "LRLinearDecay": linear,
+    "LRExponentialDecay": exponential,
+    "LRStepDecay": step,
+    "LRCosineDecay": cosine,
+    "LRWarmupCosineDecay": warmup_cosine,
+    "LRCosineDecayRestarts": cosine_restarts,
+    "LRPolynomialDecay": polynomial,
+    "LRPiecewiseConstantDecay": piecewise_constant,
+}
+COUNTS = ("hold_steps", "warmup_steps")  # at least 0
+LENGTHS = ("decay_steps", "step_size", "first_decay_steps", "t_mul")  # above 0, at least 1
+
+
+def make(name: str, arguments: Mapping[str, Any] | None) -> Schedule:
+    """Make the schedule `name` of `SCHEDULES`.
+
+    Parameters
+    ----------
+    name : str
+    arguments : mapping
+        As in the YAML file; `verbose` is accepted and means nothing, each epoch's rate is logged anyway.
+
+    Returns
+    -------
+    callable
+        Epoch (int, from 0) -> learning rate (float, above 0).
+
+    Raises
+    ------
+    UserError
+        For an unknown, missing or impossible argument.
+    """
+    key = f"training.callbacks.{name}"
+    arguments = {k: v for k, v in (arguments or {}).items() if k != "verbose"}
+    check_arguments(key, SCHEDULES[name], arguments)
+    for argument, value in arguments.items():
+        if argument in ("boundaries", "values"):
+            if not isinstance(value, (list, tuple)) or not value:
+                raise UserError(f"{key}.{argument} is {value!r}, expected a list of numbers")
+            arguments[argument] = [number(f"{key}.{argument}", v) for v in value]
+            lowest = min(arguments[argument])
+        else:
+            arguments[argument] = lowest = number(f"{key}.{argument}", value)
+        least = 1 if argument in LENGTHS else 0
+        if lowest < least:
+            raise UserError(f"{key}.{argument} is {value}, expected {least} or more")
+    return SCHEDULES[name](**arguments)
+
+
+def check_arguments(key: str, function: Callable, arguments: Mapping[str, Any]) -> None:
+    """Raise UserError when `arguments` doesn't fit the keyword arguments that `function` names."""
+    known = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self"
+    }
+    for argument in arguments:
+        if argument not in known:
+            raise UserError(f"{key}: no argument '{argument}'{nearest(argument, known)}; there are {', '.join(known)}")
+    missing = [n for n, p in known.items() if p.default is p.empty and n not in arguments]
+    if missing:
+        raise UserError(f"{key}: the argument {', '.join(missing)} is missing")
+
+
+def number(key: str, value: Any) -> float:
+    """Return a number; YAML reads ``1e-7`` as text, so text that is a number counts."""
+    try:
+        result = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        result = math.nan
+    if not math.isfinite(result):
+        raise UserError(f"{key} is {value!r}, expected a number")
+    return result
