@@ -112,7 +112,7 @@ def read_clips(
     class_names : sequence of str, optional
         Categories to use, in output order. Default: all, sorted.
     file_extension : str, optional
-        Tried for file names without extension; by default each of wav, flac, ogg and mp3 is tried.
+        Tried first for file names without extension; wav, flac, ogg and mp3 come after it.
     multi_label : bool
         Labels are tuples of class indices.
     use_garbage_class : bool
@@ -307,11 +307,8 @@ class _Finder:
 
     def __init__(self, audio_path: Path, csv_path: Path, file_extension: str | None):
         self.audio_path, self.csv_path = audio_path, csv_path
-        extension = (file_extension or "").strip()
-        if extension:
-            self.endings = ("", extension if extension.startswith(".") else "." + extension)
-        else:
-            self.endings = ("", *AUDIO_EXTENSIONS)
+        extension = (file_extension or "").strip().lstrip(".")
+        self.endings = ("", *dict.fromkeys((f".{extension}", *AUDIO_EXTENSIONS) if extension else AUDIO_EXTENSIONS))
         self.missing: list[_Row] = []
 
     def find(self, row: _Row) -> Path:

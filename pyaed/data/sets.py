@@ -59,9 +59,9 @@ def read_sets(dataset: Any, class_names: Sequence[str] | None = None) -> Sets:
         audio, table = get(f"{part}_audio_path"), get(f"{part}_csv_path")
         if not audio and not table:
             return None
-        for key, value, other in (("audio", audio, "csv"), ("csv", table, "audio")):
+        for key, value in (("audio", audio), ("csv", table)):
             if not value:
-                raise UserError(f"dataset.{part}_{other}_path is given without dataset.{part}_{key}_path")
+                raise UserError(f"dataset.{part}_{key}_path is missing; a set needs its audio_path and its csv_path")
         clips = read_clips(
             audio,
             table,
@@ -81,6 +81,7 @@ def read_sets(dataset: Any, class_names: Sequence[str] | None = None) -> Sets:
         share = get("validation_split")
         parts = split(
             training,
+            training_folds=get("training_folds"),
             test_folds=None if test else get("test_folds"),
             validation_folds=None if validation else get("validation_folds"),
             validation_split=0.0 if validation else DEFAULT_VALIDATION_SPLIT if share is None else share,

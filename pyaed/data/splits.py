@@ -1,5 +1,6 @@
 """Training, validation and test sets: by fold, or at random and stratified. Always whole clips, never patches."""
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterable
@@ -63,6 +64,7 @@ def stratified_split(clips: ClipSet, fraction: float, seed: int) -> tuple[ClipSe
 def split(
     clips: ClipSet,
     *,
+    training_folds: Iterable[int] | None = None,
     test_folds: Iterable[int] | None = None,
     validation_folds: Iterable[int] | None = None,
     validation_split: float = 0.2,
@@ -72,8 +74,9 @@ def split(
 ) -> Splits:
     """Divide clips into training, validation and test sets.
 
-    Folds that are named go where they are named. What isn't named: with `split_by` 'fold' (the default when every clip
-    has a fold and neither list is given) the last folds, as many as come closest to `validation_split`, are the
+    Folds that are named go where they are named; without `training_folds` the rest is trained on, with them it is left
+    out. Sets whose folds aren't named: with `split_by` 'fold' (the default when every clip
+    has a fold and no list is given) the last folds, as many as come closest to `validation_split`, are the
     validation set; with 'random' a stratified draw of `validation_split` of what is left is. `test_split` is drawn
     first, stratified, and only when no `test_folds` are given.
 
@@ -81,8 +84,8 @@ def split(
     ----------
     clips : ClipSet
         What to divide.
-    test_folds, validation_folds : iterable of int, optional
-        Folds of the test and the validation set; they need the column `fold` and must not overlap.
+    training_folds, test_folds, validation_folds : iterable of int, optional
+        Folds of each set; they need the column `fold` and must not overlap.
     validation_split, test_split : float
         Share of the clips, 0 to below 1.
     split_by : {'fold', 'random'}, optional
@@ -106,17 +109,19 @@ def split(
             raise UserError(f"dataset.{key} is {share}; expected a share from 0 to below 1")
     folds = sorted({clip.fold for clip in clips if clip.fold is not None})
     has_folds = bool(folds) and all(clip.fold is not None for clip in clips)
-    named = {
-        "test_folds": _folds("test_folds", test_folds, folds, has_folds),
-        "validation_folds": _folds("validation_folds", validation_folds, folds, has_folds),
-    }
-    both = sorted(named["test_folds"] & named["validation_folds"])
-    if both:
-        raise UserError(f"fold {listing(both)} stands in both dataset.test_folds and dataset.validation_folds")
+    given = {"training_folds": training_folds, "test_folds": test_folds, "validation_folds": validation_folds}
+    named = {key: _folds(key, value, folds, has_folds) for key, value in given.items()}
+    for one, other in itertools.combinations(named, 2):
+        both = sorted(named[one] & named[other])
+        if both:
+            raise UserError(f"fold {listing(both)} stands in both dataset.{one} and dataset.{other}")
 
     rest, test = _by(clips, lambda clip: clip.fold in named["test_folds"])
     if not named["test_folds"]:
         rest, test = stratified_split(clips, test_split, seed)
+    if named["training_folds"]:
+        used = named["training_folds"] | named["validation_folds"]
+        rest = rest.with_clips(clip for clip in rest if clip.fold in used)
     if split_by is None:
         split_by = "fold" if len(folds) > 1 and has_folds and not any(named.values()) else "random"
     if split_by == "fold" and not named["validation_folds"]:

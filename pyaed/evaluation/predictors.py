@@ -1,11 +1,13 @@
 """One form for everything that predicts: patches float32 (n, n_mels, patch_length) to probabilities (n, n_classes)."""
 
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from pyaed.errors import UserError
 from pyaed.progress import progress
 
 Predictor = Callable[[np.ndarray], np.ndarray]
@@ -38,13 +40,10 @@ def predict_patches(predictor: Predictor, patches: np.ndarray, label: str = "pre
 
 
 def keras_predictor(model: Any) -> Predictor:
-    """Predict with a Keras model; patches get a last axis of 1 where its input has four dimensions."""
+    """Predict with a Keras model (needs TensorFlow, extra `train`)."""
+    from pyaed.models import predictor
 
-    def predict(patches: np.ndarray) -> np.ndarray:
-        x = patches[..., np.newaxis] if len(model.input_shape) == 4 else patches
-        return np.asarray(model(x, training=False))
-
-    return predict
+    return predictor(model)
 
 
 def tflite_predictor(path: str | os.PathLike, reference: bool = False) -> Predictor:
@@ -60,21 +59,28 @@ def tflite_predictor(path: str | os.PathLike, reference: bool = False) -> Predic
     reference : bool
         Use the reference kernels, one thread; the default is TensorFlow Lite's optimized ones.
     """
-    import tensorflow as tf
-
     from pyaed.dsp import quantize
+    from pyaed.models.keras import import_tensorflow, quiet_stderr
 
+    tf = import_tensorflow()
     types = tf.lite.experimental.OpResolverType
-    interpreter = tf.lite.Interpreter(
-        model_path=os.fspath(path),
-        experimental_op_resolver_type=types.BUILTIN_REF if reference else types.AUTO,
-        num_threads=1 if reference else None,
-    )
-    interpreter.allocate_tensors()
+    try:
+        with warnings.catch_warnings(), quiet_stderr():
+            warnings.simplefilter("ignore")  # every construction announces the interpreter's move to another package
+            interpreter = tf.lite.Interpreter(
+                model_path=os.fspath(path),
+                experimental_op_resolver_type=types.BUILTIN_REF if reference else types.AUTO,
+                num_threads=1 if reference else None,
+            )
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError, OSError) as error:
+        raise UserError(f"TensorFlow Lite can't load {path}: {str(error).splitlines()[0]}") from error
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     shape = tuple(source["shape"][1:])
 
     def predict(patches: np.ndarray) -> np.ndarray:
+        if patches[0].size != np.prod(shape):
+            raise UserError(f"the patches have the shape {patches.shape[1:]}, but {path} takes {shape}")
         x = patches
         if source["dtype"] != np.float32:
             scale, zero_point = source["quantization"]

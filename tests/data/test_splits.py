@@ -1,0 +1,150 @@
+"""Splits: disjoint, complete, stratified or grouped, the same for the same seed."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyaed.data import Clip, ClipSet, read_sets, split, stratified_split
+from pyaed.data.synthetic import write_dataset
+from pyaed.errors import UserError
+
+
+def make(labels, folds=None):
+    names = tuple(f"class{i}" for i in range(max(max(x) if isinstance(x, tuple) else x for x in labels) + 1))
+    clips = [
+        Clip(Path(f"{i}.wav"), f"{i}.wav", label, "", None if folds is None else folds[i])
+        for i, label in enumerate(labels)
+    ]
+    return ClipSet(tuple(clips), names)
+
+
+def names(clips):
+    return {clip.name for clip in clips}
+
+
+labels_strategy = st.lists(st.integers(0, 4), min_size=1, max_size=120)
+
+
+@given(labels=labels_strategy, fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
+@settings(deadline=None)
+def test_stratified_split_is_disjoint_complete_and_stratified(labels, fraction, seed):
+    clips = make(labels)
+    stay, drawn = stratified_split(clips, fraction, seed)
+    assert not names(stay) & names(drawn)
+    assert names(stay) | names(drawn) == names(clips)
+    for name, n in clips.class_counts().items():
+        expected = min(max(1, round(fraction * n)), n - 1) if n else 0
+        assert drawn.class_counts()[name] == expected
+        assert abs(expected - fraction * n) <= 1
+    assert stratified_split(clips, fraction, seed) == (stay, drawn)
+    shuffled = clips.with_clips(reversed(clips.clips))
+    assert names(stratified_split(shuffled, fraction, seed)[1]) == names(drawn), "the CSV's order doesn't matter"
+
+
+def test_another_seed_draws_others():
+    clips = make([0] * 50 + [1] * 50)
+    assert stratified_split(clips, 0.2, 1) != stratified_split(clips, 0.2, 2)
+
+
+def test_extremes_draw_nothing_and_everything():
+    clips = make([0, 1, 1])
+    assert [len(part) for part in stratified_split(clips, 0, 1)] == [3, 0]
+    assert [len(part) for part in stratified_split(clips, 1, 1)] == [0, 3]
+
+
+def test_several_labels_count_for_the_rarest():
+    clips = make([(0, 1)] * 10 + [(0,)] * 10)
+    _, drawn = stratified_split(clips, 0.2, 7)
+    assert drawn.class_counts() == {"class0": 4, "class1": 2}
+
+
+@given(folds=st.lists(st.integers(1, 5), min_size=30, max_size=60), seed=st.integers(0, 1000))
+@settings(deadline=None)
+def test_named_folds_go_where_they_are_named(folds, seed):
+    folds = [1, 2, 3, 4, 5, *folds]
+    clips = make([0] * len(folds), folds)
+    parts = split(clips, test_folds=[4], validation_folds=[2, 5], seed=seed)
+    assert [{c.fold for c in part} for part in parts] == [{1, 3}, {2, 5}, {4}]
+    assert sum(len(part) for part in parts) == len(clips)
+    training, validation, test = split(clips, training_folds=[1, 2, 3], test_folds=[4], seed=seed)
+    assert {c.fold for c in test} == {4}
+    assert {c.fold for c in training} | {c.fold for c in validation} == {1, 2, 3}
+    assert not names(training) & names(validation)
+
+
+def test_folds_without_names_are_kept_whole():
+    clips = make([0, 1] * 10, [i // 4 + 1 for i in range(20)])
+    training, validation, test = split(clips)
+    assert {c.fold for c in validation} == {5}
+    assert {c.fold for c in training} == {1, 2, 3, 4}
+    assert len(test) == 0
+    training, validation, _ = split(clips, split_by="random")
+    assert validation.class_counts() == {"class0": 2, "class1": 2}
+    training, validation, test = split(clips, test_folds=[1], split_by="fold", validation_split=0.5)
+    assert [{c.fold for c in part} for part in (training, validation, test)] == [{2, 3}, {4, 5}, {1}]
+
+
+def test_random_test_split():
+    parts = split(make([0] * 50 + [1] * 50), test_split=0.1, validation_split=0.2)
+    assert [len(part) for part in parts] == [72, 18, 10]
+
+
+@pytest.mark.parametrize(("kwargs", "folds", "message"), [
+    ({"test_folds": [9]}, [1, 2, 1, 2], "dataset.test_folds names fold 9; the CSV has 1, 2"),
+    ({"test_folds": [1]}, None, "dataset.test_folds needs the column 'fold'"),
+    ({"test_folds": [1], "validation_folds": [1]}, [1, 2, 1, 2], "stands in both dataset.test_folds"),
+    ({"test_folds": [1]}, [1, 1, 2, 2], "no training clips are left of class class0"),
+    ({"split_by": "folds"}, None, "did you mean 'fold'"),
+    ({"split_by": "fold"}, None, "gives no fold for every clip"),
+    ({"validation_split": 1.2}, None, "dataset.validation_split is 1.2"),
+    ({"test_split": -1}, None, "dataset.test_split is -1"),
+])  # fmt: skip
+def test_messages(kwargs, folds, message):
+    with pytest.raises(UserError) as error:
+        split(make([0, 0, 1, 1], folds), **kwargs)
+    assert message in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sets") / "synthetic"
+    return {"audio": str(folder / "audio"), "csv": str(write_dataset(folder, 3, 80))}
+
+
+def section(synthetic, *parts, **more):
+    paths = {f"{part}_{key}_path": synthetic[key] for part in parts for key in ("audio", "csv")}
+    return {**paths, **more}
+
+
+def test_sets_of_one_table(synthetic):
+    sets = read_sets(section(synthetic, "training", test_folds=[5], validation_folds=[4], quantization_split=0.5))
+    assert [len(s) for s in (sets.training, sets.validation, sets.test, sets.quantization)] == [48, 16, 16, 24]
+    assert names(sets.quantization) < names(sets.training)
+    assert len(sets.class_names) == 8
+
+
+def test_without_a_test_set_the_validation_set_is_one_and_the_log_says_so(synthetic, caplog):
+    sets = read_sets(section(synthetic, "training", class_names=["siren", "alarm"]))
+    assert sets.test is sets.validation
+    assert sets.class_names == ("siren", "alarm")
+    assert "validation set is the test set" in caplog.text
+
+
+def test_separate_sets_and_a_warning_about_shared_clips(synthetic, caplog):
+    sets = read_sets(section(synthetic, "training", "test"))
+    assert len(sets.test) == 80
+    assert "are also training clips" in caplog.text
+    only = read_sets(section(synthetic, "test"), class_names=("wind", "alarm"))
+    assert only.training is only.validation is only.quantization is None
+    assert only.test.class_names == ("wind", "alarm")
+
+
+def test_sets_messages(synthetic):
+    with pytest.raises(UserError, match=r"the section 'dataset' names no data"):
+        read_sets({})
+    with pytest.raises(UserError, match="test_csv_path is missing"):
+        read_sets({"test_audio_path": synthetic["audio"]})
+    with pytest.raises(UserError, match="test_audio_path is missing"):
+        read_sets({"test_csv_path": synthetic["csv"]})
