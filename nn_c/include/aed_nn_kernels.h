@@ -1,0 +1,134 @@
+/* Kernels of the engine and their parameter structs.
+ *
+ * Fields input, input_b, output and scratch are byte offsets in the arena; scratch is memory that only this node uses, while
+ * it runs. Feature maps are NHWC with N = 1. The lowering in pyaed.nn checks every shape, so kernels do not; it also refuses
+ * layers whose accumulators could reach 2^30, which the rescaling relies on.
+ *
+ * Rescaling (multiplier, shift): the real factor is multiplier * 2^(shift - 31), rounded as in aed_nn_math.h.
+ * Channel tables (bias, multiplier, shift, packed weights) are padded with zeros to a multiple of 4 channels. */
+#ifndef AED_NN_KERNELS_H
+#define AED_NN_KERNELS_H
+
+#include <stdint.h>
+
+/* cffi: begin */
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  uint32_t scratch; /* aed_conv_s8: 2 * kernel_h * kernel_w * in_c bytes;
+                       aed_depthwise_s8: 4 * kernel_h * kernel_w + in_c bytes, 4-aligned; else unused */
+  int32_t in_h, in_w, in_c;
+  int32_t out_h, out_w, out_c;
+  int32_t kernel_h, kernel_w;
+  int32_t stride_h, stride_w;
+  int32_t dilation_h, dilation_w;
+  int32_t pad_top, pad_left;
+  int32_t depth_multiplier; /* out_c / in_c of a depthwise layer, else 1 */
+  int32_t input_zero_point, output_zero_point;
+  int32_t act_min, act_max; /* clamp of the quantized output: fused activation and int8 range */
+  const int8_t *weights;    /* conv, pointwise: [out_c / 4][kernel_h][kernel_w][in_c][4]; depthwise: [out_c / 4][kernel_h][kernel_w][4] */
+  const int32_t *bias;      /* per channel; -input_zero_point * (sum of the channel's weights) is folded in */
+  const int32_t *multiplier;
+  const int32_t *shift;
+} aed_conv_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t in_h, in_w, channels;
+  int32_t out_h, out_w;
+  int32_t kernel_h, kernel_w;
+  int32_t stride_h, stride_w;
+  int32_t pad_top, pad_left;
+  int32_t act_min, act_max;
+} aed_pool_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t outer, reduce, inner; /* input is [outer][reduce][inner], output [outer][inner] */
+  int32_t input_zero_point, output_zero_point;
+  int32_t multiplier, shift; /* input scale / output scale / reduce */
+} aed_mean_params;
+
+typedef struct {
+  uint32_t input;       /* operand a, unless constant_a is set */
+  uint32_t input_b;     /* operand b, unless constant_b is set */
+  uint32_t output;
+  const int8_t *constant_a, *constant_b; /* operand in flash, or NULL */
+  int32_t dims[4];                       /* output shape, leading ones */
+  int32_t strides_a[4], strides_b[4];    /* in elements; 0 where the operand is broadcast */
+  int32_t zero_point_a, zero_point_b, output_zero_point;
+  int32_t multiplier_a, shift_a;         /* aed_add_s8 only */
+  int32_t multiplier_b, shift_b;         /* aed_add_s8 only */
+  int32_t multiplier, shift;
+  int32_t act_min, act_max;
+} aed_binary_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t in_dims[4]; /* leading ones */
+  int32_t before[4];  /* elements of padding before each dimension */
+  int32_t out_dims[4];
+  int32_t value; /* quantized value of the padding */
+} aed_pad_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t dims[4];    /* output shape, leading ones */
+  int32_t strides[4]; /* stride in the input, in elements, of each output dimension */
+} aed_transpose_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t n;            /* elements */
+  const uint8_t *table; /* 256 values, indexed by the input byte read as unsigned */
+} aed_lut_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t rows, depth;  /* softmax over the last dimension */
+  const float *table;   /* 256 values: table[255 - d] = exp(-beta * input_scale * d) */
+  float output_scale;
+  int32_t output_zero_point;
+} aed_softmax_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t n; /* elements */
+  float scale;
+  int32_t zero_point;
+} aed_affine_params;
+
+/* Convolutions: aed_conv_params. */
+void aed_conv_s8(const void *params, uint8_t *arena);      /* CONV_2D of any kernel, stride, dilation, padding */
+void aed_pointwise_s8(const void *params, uint8_t *arena); /* 1x1 CONV_2D without padding, FULLY_CONNECTED */
+void aed_depthwise_s8(const void *params, uint8_t *arena); /* DEPTHWISE_CONV_2D */
+/* Pools: aed_pool_params. */
+void aed_average_pool_s8(const void *params, uint8_t *arena);
+void aed_max_pool_s8(const void *params, uint8_t *arena);
+/* MEAN: aed_mean_params. */
+void aed_mean_s8(const void *params, uint8_t *arena);
+/* ADD, MUL with broadcasting: aed_binary_params. */
+void aed_add_s8(const void *params, uint8_t *arena);
+void aed_mul_s8(const void *params, uint8_t *arena);
+/* PAD, PADV2: aed_pad_params. TRANSPOSE: aed_transpose_params. One byte an element, signed or not. */
+void aed_pad_8(const void *params, uint8_t *arena);
+void aed_transpose_8(const void *params, uint8_t *arena);
+/* Any function of one byte (LOGISTIC, RELU*, QUANTIZE between 8-bit types): aed_lut_params. */
+void aed_lut_8(const void *params, uint8_t *arena);
+/* SOFTMAX: aed_softmax_params. */
+void aed_softmax_s8(const void *params, uint8_t *arena);
+/* QUANTIZE from float32 and DEQUANTIZE to float32: aed_affine_params. */
+void aed_quantize_f32_s8(const void *params, uint8_t *arena);
+void aed_quantize_f32_u8(const void *params, uint8_t *arena);
+void aed_dequantize_s8_f32(const void *params, uint8_t *arena);
+void aed_dequantize_u8_f32(const void *params, uint8_t *arena);
+/* cffi: end */
+
+#endif

@@ -1,0 +1,19 @@
+"""The int8 engine: ``.tflite`` in, the same bits as TensorFlow Lite's reference kernels out, on host and chip."""
+
+from pyaed.nn.graph import Graph, read_metadata_buffer, read_tflite
+from pyaed.nn.program import Program, compile_graph
+
+__all__ = ["Engine", "Graph", "Program", "compile_graph", "read_metadata_buffer", "read_tflite", "write_c"]
+
+
+def __getattr__(name: str):
+    # The engine needs the compiled extension and the emitter needs Jinja2: both load on first use.
+    if name == "Engine":
+        from pyaed.nn.engine import Engine
+
+        return Engine
+    if name == "write_c":
+        from pyaed.nn.codegen import write_c
+
+        return write_c
+    raise AttributeError(name)

@@ -1,0 +1,314 @@
+"""Plain description of a quantized network, and the reader that fills it from a ``.tflite`` file.
+
+The file is untrusted input: every index, offset and size is checked, and whatever is wrong ends as a UserError.
+"""
+
+import hashlib
+import math
+import os
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tflite
+
+from pyaed.errors import UserError
+
+#: Largest tensor accepted, in elements: far above what a microcontroller holds, far below what hurts a host.
+MAX_ELEMENTS = 1 << 26
+
+DTYPES = {
+    tflite.TensorType.FLOAT32: "float32",
+    tflite.TensorType.INT32: "int32",
+    tflite.TensorType.UINT8: "uint8",
+    tflite.TensorType.INT64: "int64",
+    tflite.TensorType.INT16: "int16",
+    tflite.TensorType.INT8: "int8",
+    tflite.TensorType.BOOL: "bool",
+}
+
+
+def _names(enum: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
+
+
+_OPERATORS = _names(tflite.BuiltinOperator)
+_TENSOR_TYPES = _names(tflite.TensorType)
+_ACTIVATIONS = _names(tflite.ActivationFunctionType)
+_PADDINGS = _names(tflite.Padding)
+
+# Options read per operator: {operator: (options table, {field: accessor})}. Operators without options are not listed.
+_CONV = {
+    "padding": "Padding",
+    "stride_h": "StrideH",
+    "stride_w": "StrideW",
+    "dilation_h": "DilationHFactor",
+    "dilation_w": "DilationWFactor",
+    "activation": "FusedActivationFunction",
+}
+_POOL = {
+    "padding": "Padding",
+    "stride_h": "StrideH",
+    "stride_w": "StrideW",
+    "kernel_h": "FilterHeight",
+    "kernel_w": "FilterWidth",
+    "activation": "FusedActivationFunction",
+}
+_OPTIONS = {
+    "CONV_2D": ("Conv2DOptions", _CONV),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _CONV),
+    "FULLY_CONNECTED": (
+        "FullyConnectedOptions",
+        {"activation": "FusedActivationFunction", "weights_format": "WeightsFormat"},
+    ),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL),
+    "ADD": ("AddOptions", {"activation": "FusedActivationFunction"}),
+    "MUL": ("MulOptions", {"activation": "FusedActivationFunction"}),
+    "MEAN": ("ReducerOptions", {"keep_dims": "KeepDims"}),
+    "SOFTMAX": ("SoftmaxOptions", {"beta": "Beta"}),
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor: shape and dtype, per-tensor or per-channel quantization, constant data or None."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: np.ndarray  # float32, empty when not quantized
+    zero_points: np.ndarray  # int64, as long as scales
+    axis: int  # of per-channel scales
+    data: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"'{self.name}' {self.dtype} {list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator: TensorFlow Lite's name of it, tensor indices (-1: left out) and options."""
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: dict
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network in execution order, as the file holds it."""
+
+    name: str
+    hash: str  # hex SHA-256 of the file
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    metadata: dict[str, bytes] = field(default_factory=dict)
+
+
+def read_tflite(source: str | os.PathLike | bytes) -> Graph:
+    """Read a ``.tflite`` file into a Graph.
+
+    Parameters
+    ----------
+    source : path of the file, or its content
+
+    Returns
+    -------
+    Graph of the file's first subgraph. Shapes are the static ones (a dynamic batch counts as 1).
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, is no TensorFlow Lite model, or is damaged.
+    """
+    content, name = _content(source)
+    return _guarded(_graph, content, name)
+
+
+def read_metadata_buffer(source: str | os.PathLike | bytes, key: str = "pyaed") -> bytes | None:
+    """Return the metadata buffer named `key` of a ``.tflite`` file, or None when it has none.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, is no TensorFlow Lite model, or is damaged.
+    """
+    content, name = _content(source)
+    return _guarded(lambda data, _: _metadata(_model(data)).get(key), content, name)
+
+
+def _content(source: str | os.PathLike | bytes) -> tuple[bytes, str]:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), "model"
+    path = Path(source)
+    try:
+        return path.read_bytes(), str(path)
+    except OSError as error:
+        raise UserError(f"cannot read the model {path}: {error.strerror or error}") from error
+
+
+def _guarded(read, content: bytes, name: str):
+    """Call read(content, name); whatever a damaged file makes the flatbuffers reader raise becomes a UserError."""
+    if len(content) < 16 or content[4:8] != b"TFL3":
+        raise UserError(f"{name}: not a TensorFlow Lite model (expected the file identifier 'TFL3')")
+    try:
+        return read(content, name)
+    except (
+        struct.error,
+        ValueError,
+        TypeError,
+        IndexError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        raise UserError(f"{name}: damaged TensorFlow Lite model ({error or type(error).__name__})") from error
+
+
+def _model(content: bytes) -> "tflite.Model":
+    return tflite.Model.GetRootAs(content, 0)
+
+
+def _each(n: int, get, limit: int) -> list:
+    """Return [get(0), ..., get(n - 1)]. A vector with more members than the file has bytes is a lie."""
+    if not 0 <= n <= limit:
+        raise ValueError(f"a vector of {n} members")
+    return [get(i) for i in range(n)]
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", errors="replace")
+
+
+def _bytes(buffer) -> bytes:
+    if buffer.Offset() > 1 or buffer.Size() > 1:
+        raise ValueError("buffers outside the flatbuffer are not supported")
+    return bytes(buffer.DataAsNumpy()) if buffer.DataLength() else b""
+
+
+def _metadata(model) -> dict[str, bytes]:
+    entries = _each(model.MetadataLength(), model.Metadata, 1 << 16)
+    n_buffers = model.BuffersLength()
+    result = {}
+    for entry in entries:
+        if not 0 <= entry.Buffer() < n_buffers:
+            raise ValueError(f"metadata buffer {entry.Buffer()} of {n_buffers}")
+        result[_text(entry.Name())] = _bytes(model.Buffers(entry.Buffer()))
+    return result
+
+
+def _graph(content: bytes, name: str) -> Graph:
+    model = _model(content)
+    limit = len(content)
+    if model.SubgraphsLength() < 1:
+        raise ValueError("no subgraph")
+    subgraph = model.Subgraphs(0)
+    codes = _each(model.OperatorCodesLength(), lambda i: _code(model.OperatorCodes(i)), limit)
+    n_buffers = model.BuffersLength()
+    tensors = tuple(
+        _each(subgraph.TensorsLength(), lambda i: _tensor(model, n_buffers, i, subgraph.Tensors(i)), limit)
+    )
+    operators = tuple(
+        _each(subgraph.OperatorsLength(), lambda i: _operator(codes, len(tensors), subgraph.Operators(i)), limit)
+    )
+    inputs = _indices(subgraph.InputsAsNumpy(), len(tensors), optional=False)
+    outputs = _indices(subgraph.OutputsAsNumpy(), len(tensors), optional=False)
+    stem = Path(name).stem if name != "model" else "model"
+    return Graph(stem, hashlib.sha256(content).hexdigest(), tensors, operators, inputs, outputs, _metadata(model))
+
+
+def _code(code) -> str:
+    # Old files keep the number in a byte field that cannot hold the newer operators.
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if number == tflite.BuiltinOperator.CUSTOM:
+        return f"CUSTOM:{_text(code.CustomCode())}"
+    if number not in _OPERATORS:
+        raise ValueError(f"operator number {number}")
+    return _OPERATORS[number]
+
+
+def _vector(values) -> np.ndarray:
+    # The flatbuffers reader gives the number 0 for a vector that is not there.
+    return np.atleast_1d(np.array(values)) if isinstance(values, np.ndarray) else np.zeros(0, np.int64)
+
+
+def _indices(values, n_tensors: int, optional: bool = True) -> tuple[int, ...]:
+    result = tuple(int(v) for v in _vector(values))
+    for index in result:
+        if not (0 <= index < n_tensors or (optional and index == -1)):
+            raise ValueError(f"tensor index {index} of {n_tensors}")
+    return result
+
+
+def _tensor(model, n_buffers: int, index: int, tensor) -> Tensor:
+    name = _text(tensor.Name()) or f"tensor {index}"
+    shape = tuple(int(d) for d in _vector(tensor.ShapeAsNumpy()))
+    if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS or len(shape) > 8:
+        raise ValueError(f"tensor '{name}' has the shape {list(shape)}")
+    type_number = tensor.Type()
+    if type_number not in _TENSOR_TYPES:
+        raise ValueError(f"tensor '{name}' has the type number {type_number}")
+    dtype = DTYPES.get(type_number, _TENSOR_TYPES[type_number].lower())
+    if tensor.Sparsity() is not None or tensor.IsVariable():
+        raise ValueError(f"tensor '{name}' is sparse or a variable, which is not supported")
+    scales, zero_points, axis = np.zeros(0, np.float32), np.zeros(0, np.int64), 0
+    quantization = tensor.Quantization()
+    if quantization is not None and quantization.ScaleLength():
+        scales = _vector(quantization.ScaleAsNumpy()).astype(np.float32)
+        zero_points = _vector(quantization.ZeroPointAsNumpy()).astype(np.int64)
+        if not len(zero_points):
+            zero_points = np.zeros(len(scales), np.int64)
+        axis = quantization.QuantizedDimension()
+        if len(zero_points) == 1 and len(scales) > 1:
+            zero_points = np.repeat(zero_points, len(scales))
+        if len(scales) != len(zero_points) or not (np.isfinite(scales).all() and (scales > 0).all()):
+            raise ValueError(f"tensor '{name}' has a damaged quantization")
+        if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
+            raise ValueError(f"tensor '{name}' has {len(scales)} scales for the shape {list(shape)}")
+    if not 0 <= tensor.Buffer() < n_buffers:
+        raise ValueError(f"tensor '{name}' names buffer {tensor.Buffer()} of {n_buffers}")
+    raw = _bytes(model.Buffers(tensor.Buffer()))
+    data = None
+    if raw and type_number in DTYPES:
+        values = np.frombuffer(raw, np.dtype(dtype).newbyteorder("<"))
+        if values.size != math.prod(shape):
+            raise ValueError(f"tensor '{name}' holds {values.size} values for the shape {list(shape)}")
+        data = values.astype(dtype).reshape(shape)
+    return Tensor(index, name, shape, dtype, scales, zero_points, axis, data)
+
+
+def _operator(codes: list[str], n_tensors: int, operator) -> Operator:
+    if not 0 <= operator.OpcodeIndex() < len(codes):
+        raise ValueError(f"operator code {operator.OpcodeIndex()} of {len(codes)}")
+    name = codes[operator.OpcodeIndex()]
+    options = {}
+    if name in _OPTIONS:
+        table_name, fields = _OPTIONS[name]
+        reader = getattr(tflite, table_name)()
+        table = operator.BuiltinOptions()
+        if table is not None:
+            if operator.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, table_name):
+                raise ValueError(f"{name} carries the options of another operator")
+            reader.Init(table.Bytes, table.Pos)
+            options = {key: getattr(reader, accessor)() for key, accessor in fields.items()}
+        else:
+            options = {key: 0 for key in fields}
+        if "activation" in options:
+            options["activation"] = _ACTIVATIONS[options["activation"]]
+        if "padding" in options:
+            options["padding"] = _PADDINGS[options["padding"]]
+    inputs = _indices(operator.InputsAsNumpy(), n_tensors)
+    outputs = _indices(operator.OutputsAsNumpy(), n_tensors, optional=False)
+    return Operator(name, inputs, outputs, options)

@@ -1,0 +1,62 @@
+"""Fixed-point numbers of the lowering, computed as TensorFlow Lite's `Prepare` functions compute them."""
+
+import math
+
+import numpy as np
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """Return (multiplier, shift) with ``real ~= multiplier * 2**(shift - 31)``, ``2**30 <= multiplier < 2**31``.
+
+    `real` is a binary64 number >= 0. Too small a factor becomes (0, 0).
+    """
+    if real == 0.0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    multiplier = math.floor(fraction * (1 << 31) + 0.5)
+    if multiplier == 1 << 31:
+        multiplier //= 2
+        shift += 1
+    return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def rescale(x: int, multiplier: int, shift: int) -> int:
+    """Return what ``aed_rescale`` (nn_c/src/aed_nn_math.h) returns."""
+    if shift > 0:
+        x = ((x << shift) + (1 << 31)) % (1 << 32) - (1 << 31)
+    y = (x * multiplier + (1 << 30)) >> 31
+    return y if shift >= 0 else (y + (y >> 31) + (1 << (-shift - 1))) >> -shift
+
+
+def round_half_away(x: np.ndarray) -> np.ndarray:
+    """Round to nearest, ties away from zero. `x` is float32 or float64; the result is float64, exactly."""
+    x = np.asarray(x, np.float64)
+    return np.trunc(x + np.copysign(0.5, x))
+
+
+def activation_range(activation: str, scale: np.float32, zero_point: int) -> tuple[int, int]:
+    """Return the clamp (low, high) of an int8 output with a fused activation."""
+    low, high = {
+        "NONE": (None, None),
+        "RELU": (0.0, None),
+        "RELU6": (0.0, 6.0),
+        "RELU_N1_TO_1": (-1.0, 1.0),
+    }[activation]
+
+    def quantized(real: float) -> int:
+        with np.errstate(over="ignore"):
+            ratio = np.float32(real) / np.float32(scale)
+        return zero_point + int(round_half_away(np.clip(ratio, -1e6, 1e6)))
+
+    return (
+        -128 if low is None else min(127, max(-128, quantized(low))),
+        127 if high is None else max(-128, min(127, quantized(high))),
+    )
+
+
+def quantize(x: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:
+    """Quantize float32 values as ``aed_quantize_f32_*`` does: divide in float32, round half away, saturate."""
+    info = np.iinfo(dtype)
+    with np.errstate(over="ignore"):
+        real = np.asarray(x, np.float32) / np.float32(scale)
+    return np.clip(round_half_away(real) + zero_point, info.min, info.max).astype(dtype)
