@@ -2,5 +2,6 @@
 
 from pyaed.config.load import load, parse
 from pyaed.config.schema import OPERATION_MODES, Config
+from pyaed.config.template import write_template
 
-__all__ = ["OPERATION_MODES", "Config", "load", "parse"]
+__all__ = ["OPERATION_MODES", "Config", "load", "parse", "write_template"]

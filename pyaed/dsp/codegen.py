@@ -55,7 +55,7 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
             "name": name,
             "type": ctype.split()[0],
             "size": getattr(tables, name).size,
-            "values": c_values(getattr(tables, name)),
+            "text": c_values(getattr(tables, name)),
         }
         for name, ctype in TABLE_TYPES.items()
     ]

@@ -79,6 +79,11 @@ class FeatureSpec:
     include_last_patch: bool = False
 
     def __post_init__(self) -> None:
+        # 20 and 20.0 are the same setting, so they must give the same hash.
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and not isinstance(value, bool) and field.type in (float, "str | float"):
+                object.__setattr__(self, field.name, float(value))
         for rule, key, expected in (
             (8000 <= self.sample_rate <= 48000, "sample_rate", "8000 to 48000 Hz"),
             (self.n_fft in [1 << b for b in range(6, 13)], "n_fft", "a power of two from 64 to 4096"),

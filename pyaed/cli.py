@@ -1,0 +1,171 @@
+"""Commands, options and exit codes, nothing else. What a command needs is imported when it runs."""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from pyaed import __version__
+from pyaed.errors import UserError
+
+USER_ERROR = 2
+NOT_EQUAL = 1
+
+
+class _Group(click.Group):
+    """Lists commands in the order of the work, and hints at misspelt ones."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        from pyaed.errors import nearest
+
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            ctx.fail(f"no such command '{args[0]}'{nearest(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pyaed")
+@click.option("-v", "--verbose", is_flag=True, help="Say more about what is being done.")
+@click.option("-q", "--quiet", is_flag=True, help="Only warnings, errors and results.")
+def cli(verbose: bool, quiet: bool) -> None:
+    """Audio event detection for STM32U5: labelled clips in, a verified detector out.
+
+    Every command reads a YAML file (-c) and takes overrides as KEY=VALUE, for instance training.epochs=10.
+    """
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setLevel(level)
+    logger = logging.getLogger("pyaed")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+
+
+def _with_config(function: Callable) -> Callable:
+    function = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(function)
+    return click.option(
+        "-c", "--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="YAML configuration."
+    )(function)
+
+
+def _start(config_path: Path | None, overrides: tuple[str, ...]):
+    from pyaed import config, operations
+
+    return operations.start(config.load(config_path, overrides), overrides)
+
+
+def _finish(run) -> None:
+    click.echo(f"results: {run.folder}")
+
+
+def _operation_command(mode: str, name: str, text: str) -> None:
+    def command(config_path: Path | None, overrides: tuple[str, ...]) -> None:
+        from pyaed import operations
+
+        run = _start(config_path, overrides)
+        operations.run_mode(run, mode)
+        _finish(run)
+
+    command.__doc__ = text
+    cli.command(name)(_with_config(command))
+
+
+for _mode, _name, _text in (
+    ("training", "train", "Train a model on labelled clips, then evaluate it on the test set."),
+    ("evaluation", "evaluate", "Evaluate a float or quantized model, patch by patch and clip by clip."),
+    ("quantization", "quantize", "Quantize a float model to int8."),
+    ("prediction", "predict", "Decide about unlabelled sound files."),
+    ("deployment", "deploy", "Generate C, build the board's image."),
+    ("benchmarking", "benchmark", "Measure every stage and layer on the (emulated) board."),
+):
+    _operation_command(_mode, _name, _text)
+
+
+@cli.command()
+@_with_config
+@click.option("--clips", "n_clips", default=8, show_default=True, help="How many clips of the data set to compare.")
+@click.option("--patches", "n_patches", default=16, show_default=True, help="How many of their patches to infer.")
+@click.option("--port", help="A board that already runs: serial port or URL. Default: build and start the emulator.")
+def verify(
+    config_path: Path | None, overrides: tuple[str, ...], n_clips: int, n_patches: int, port: str | None
+) -> None:
+    """Compare features and inference on host and board, bit for bit; exit code 1 when anything differs."""
+    from pyaed import operations
+
+    run = _start(config_path, overrides)
+    equal = operations.verify(run, n_clips, n_patches, port)
+    _finish(run)
+    if not equal:
+        raise SystemExit(NOT_EQUAL)
+
+
+@cli.command()
+@_with_config
+def run(config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Do what `operation_mode` says: one operation or a chain."""
+    from pyaed import operations
+
+    started = _start(config_path, overrides)
+    operations.run_mode(started)
+    _finish(started)
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path), default=Path("pyaed.yaml"))
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def init(path: Path, force: bool) -> None:
+    """Write a commented configuration to start from."""
+    from pyaed import config
+
+    config.write_template(path, force)
+    click.echo(f"wrote {path}; set the paths under 'dataset', then: pyaed run -c {path}")
+
+
+@cli.command()
+@click.option("--data", type=click.Path(path_type=Path), help="An ESC-format data set instead of the synthetic one.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("pyaed_demo"), show_default=True)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def demo(data: Path | None, out: Path, overrides: tuple[str, ...]) -> None:
+    """Go the whole road once: train, quantize, evaluate, deploy, verify and benchmark on the emulated board."""
+    from pyaed import demo as service
+
+    if not service.demo(out, data, overrides, click.echo):
+        raise SystemExit(NOT_EQUAL)
+
+
+@cli.command()
+def doctor() -> None:
+    """Show what is installed and what to do about each gap; exit code 1 when the main road is blocked."""
+    from pyaed import doctor as service
+
+    text, complete = service.examine()
+    click.echo(text)
+    if not complete:
+        raise SystemExit(NOT_EQUAL)
+
+
+def main() -> None:
+    """Run the command line: exit code 0 for success, 1 for a check that found something, 2 for a user's error."""
+    try:
+        cli(standalone_mode=False)
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(USER_ERROR)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USER_ERROR)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was finished is kept", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

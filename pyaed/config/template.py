@@ -1,0 +1,107 @@
+"""The configuration that `pyaed init` writes."""
+
+from pathlib import Path
+
+from pyaed.errors import UserError
+from pyaed.files import write_text
+
+TEMPLATE = """\
+# pyaed: labelled clips in, a verified detector out.   pyaed run -c THIS_FILE   (overrides: training.epochs=10)
+# Keys are those of ST's model zoo; lines marked "pyaed" are additions. Keys that are left out have the defaults shown.
+
+general:
+  project_name: my_detector
+  model_path:            # a model to start from: .keras, .h5 (float) or .tflite (int8)
+  global_seed: 120
+
+# training, evaluation, quantization, prediction, benchmarking, deployment,
+# chain_tbqeb, chain_tqe, chain_eqe, chain_qb, chain_eqeb, chain_qd
+operation_mode: chain_tbqeb
+
+dataset:
+  # A folder of wav, flac, ogg or mp3 files and a CSV with the columns filename and category (and, optionally, fold).
+  training_audio_path: audio
+  training_csv_path: meta.csv
+  class_names:           # a subset of the categories, in output order; default: all, sorted
+  file_extension: .wav   # for file names without one
+  validation_split: 0.2  # with a fold column: whole folds
+  test_folds:            # pyaed: for instance [4]; without test data the validation set is the test set
+  multi_label: False
+  use_garbage_class: False
+  skip_bad_clips: False  # pyaed: leave out clips that can't be used instead of stopping at them
+
+preprocessing:
+  target_rate: 16000     # Hz
+  min_length: 2          # s: shorter clips are repeated
+  max_length: 10         # s: longer ones are cut
+  top_db: 60             # silence is what lies this far below the loudest frame; it is cut out
+  frame_length: 3200
+  hop_length: 3200
+  lengthen: after
+
+feature_extraction:
+  n_mels: 64
+  patch_length: 50       # frames
+  overlap: 0.25
+  n_fft: 1024
+  hop_length: 320
+  window_length: 1024
+  window: hann
+  center: False
+  power: 2.0
+  fmin: 20
+  fmax: 7500
+  norm: slaney
+  htk: False
+  to_db: False           # False: ln(mel + 1e-4); True: dB relative to full scale
+
+data_augmentation:
+  GaussianNoise: {enable: True, scale: 0.1}
+  VolumeAugment: {enable: True, min_scale: 0.5, max_scale: 1.5}
+
+training:
+  model:
+    name: miniresnet     # miniresnet, or yamnet (published weights: see PYAED_PRETRAINED in the README)
+    version: v1
+    n_stacks: 1
+    pooling: None
+    pretrained_weights: False
+  dropout: 0.3
+  batch_size: 32
+  epochs: 40
+  optimizer:
+    Adam: {learning_rate: 0.002}
+  callbacks:
+    ReduceLROnPlateau: {monitor: val_accuracy, mode: max, factor: 0.5, patience: 6}
+    EarlyStopping: {monitor: val_accuracy, mode: max, restore_best_weights: True, patience: 15}
+
+quantization:
+  quantization_input_type: int8
+  quantization_output_type: float
+  granularity: per_channel
+
+evaluation:
+  target: [engine]       # pyaed: what computes the int8 model: engine (our C), tflite, emulator
+
+# prediction:
+#   test_files_path: recordings
+
+deployment:
+  hardware_setup:
+    board: mps2_an505    # the emulated Cortex-M33
+  unknown_class_threshold: 0.0
+
+hydra:
+  run:
+    dir: ./experiments_outputs/${now:%Y_%m_%d_%H_%M_%S}
+"""
+
+
+def write_template(path: str | Path, force: bool = False) -> None:
+    """Write the commented configuration; an existing file stays unless `force`."""
+    path = Path(path)
+    if path.exists() and not force:
+        raise UserError(f"{path} exists; expected a new file, or --force to overwrite it")
+    if path.suffix not in (".yaml", ".yml"):
+        raise UserError(f"{path}: expected a file name that ends in .yaml")
+    write_text(path, TEMPLATE)

@@ -1,0 +1,419 @@
+"""Operation modes and chains: calls the services in order and passes on what they make, nothing else."""
+
+import datetime
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pyaed import __version__, metadata
+from pyaed.config import Config
+from pyaed.dsp import FeatureSpec, FrontEnd
+from pyaed.errors import UserError, nearest
+from pyaed.files import sha256, write_text
+from pyaed.metadata import ModelMetadata
+
+log = logging.getLogger(__name__)
+
+FLOAT_SUFFIXES = (".keras", ".h5")
+QUANTIZED_SUFFIXES = (".tflite",)
+
+
+@dataclass
+class Run:
+    """One run: its configuration, its folder and the model that is passed from operation to operation.
+
+    Attributes
+    ----------
+    config : Config
+    folder : Path
+        Where the run's files go (`hydra.run.dir`).
+    float_model, quantized_model : Path or None
+        From `general.model_path`, then from the run's own training and quantization.
+    image : pyaed.deploy.Image or None
+        The last image that was built.
+    reports : dict
+        Evaluation reports by name.
+    """
+
+    config: Config
+    folder: Path
+    float_model: Path | None = None
+    quantized_model: Path | None = None
+    image: Any = None
+    reports: dict[str, Any] = field(default_factory=dict)
+
+
+def start(config: Config, overrides: Sequence[str] = ()) -> Run:
+    """Open a run: make its folder, save configuration and overrides in ``.hydra``, find the model it begins with."""
+    folder = Path(config.hydra.run.dir)
+    run = Run(config, folder)
+    if config.general.model_path:
+        path = Path(config.general.model_path.replace("\\", "/")).expanduser()
+        if path.suffix not in FLOAT_SUFFIXES + QUANTIZED_SUFFIXES:
+            raise UserError(
+                f"general.model_path: {path} is no model file, expected one of "
+                f"{', '.join(FLOAT_SUFFIXES + QUANTIZED_SUFFIXES)}"
+            )
+        if not path.is_file():
+            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise UserError(f"general.model_path: model file not found: {path}{nearest(path.name, siblings)}")
+        if path.suffix in QUANTIZED_SUFFIXES:
+            run.quantized_model = path
+        else:
+            run.float_model = path
+    write_text(folder / ".hydra" / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(list(overrides)))
+    handler = logging.FileHandler(folder / "pyaed.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger("pyaed").addHandler(handler)
+    return run
+
+
+# --- what the services need to know -------------------------------------------------------------------------------
+
+
+def _needed(path: Path | None, what: str) -> Path:
+    if path is None:
+        raise UserError(f"general.model_path: missing; this operation needs {what}")
+    return path
+
+
+def model_settings(config: Config, path: Path) -> ModelMetadata:
+    """Return what a model says about itself; where it says nothing, what the configuration says.
+
+    Raises
+    ------
+    UserError
+        When model and configuration disagree: the message names every key and both values.
+    """
+    carried = metadata.read(path)
+    if carried is None:
+        names = config.dataset.class_names
+        if not names:
+            raise UserError(f"{path} carries no pyaed metadata; give dataset.class_names")
+        garbage = "other" if config.dataset.use_garbage_class else None
+        ordered = sorted(names) + ([garbage] if garbage else [])
+        log.info(
+            "%s carries no pyaed metadata: features and preprocessing are taken from the configuration, the class order "
+            "is alphabetical as in ST's zoo (%s)",
+            path.name,
+            ", ".join(ordered),
+        )
+        return ModelMetadata(
+            features=FeatureSpec.from_sections(config.feature_extraction, config.preprocessing),
+            preprocessing=config.preprocessing.model_dump(),
+            class_names=tuple(ordered),
+            multi_label=config.dataset.multi_label,
+            garbage_class=garbage,
+            unknown_class_threshold=config.deployment.unknown_class_threshold,
+        )
+    differences = []
+    for section, theirs in (
+        ("feature_extraction", {**carried.features.to_dict()}),
+        ("preprocessing", {**carried.preprocessing}),
+    ):
+        ours = getattr(config, section)
+        for key in ours.model_fields_set:
+            if key in theirs and getattr(ours, key) != theirs[key]:
+                differences.append(f"{section}.{key}: {getattr(ours, key)!r}, the model was made with {theirs[key]!r}")
+    names = [name for name in carried.class_names if name != carried.garbage_class]
+    if config.dataset.class_names is not None and sorted(config.dataset.class_names) != sorted(names):
+        differences.append(
+            f"dataset.class_names: {', '.join(config.dataset.class_names)}; the model's are {', '.join(names)}"
+        )
+    if differences:
+        raise UserError(
+            f"{path} and the configuration disagree; leave the keys out to use the model's values:\n  "
+            + "\n  ".join(differences)
+        )
+    if "unknown_class_threshold" in config.deployment.model_fields_set:
+        carried = replace(carried, unknown_class_threshold=config.deployment.unknown_class_threshold)
+    return carried
+
+
+def _sets(config: Config, class_names: Sequence[str] | None = None) -> Any:
+    from pyaed import data
+
+    return data.read_sets(config.dataset, class_names)
+
+
+def _features(config: Config, settings: ModelMetadata, clips: Any, label: str) -> Any:
+    from pyaed import data
+
+    return data.extract_features(
+        clips,
+        FrontEnd(settings.features),
+        settings.preprocessing,
+        label=label,
+        skip_bad=config.dataset.skip_bad_clips,
+        cache=config.dataset.to_cache,
+    )
+
+
+def _test_set(config: Config, settings: ModelMetadata) -> Any:
+    names = [name for name in settings.class_names if name != settings.garbage_class]
+    sets = _sets(config, names)
+    if sets.test is None:
+        raise UserError(
+            "the section 'dataset' gives no test clips: set dataset.test_audio_path and test_csv_path, "
+            "or dataset.test_folds"
+        )
+    return sets.test
+
+
+def _provenance(config: Config, sets: Any) -> dict:
+    return {
+        "project_name": config.general.project_name,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "pyaed": __version__,
+        "python": platform.python_version(),
+        "dataset": config.dataset.name,
+        "training_clips": len(sets.training),
+        "validation_clips": len(sets.validation) if sets.validation is not None else 0,
+        "seed": config.general.global_seed,
+    }
+
+
+# --- operations ------------------------------------------------------------------------------------------------------
+
+
+def train(run: Run) -> None:
+    """Train a model on the configured data; the best one becomes the run's float model."""
+    from pyaed import training
+
+    config = run.config
+    if config.training is None:
+        raise UserError("training: section missing, it names the model and how to train it")
+    spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    sets = _sets(config)
+    if sets.training is None:
+        raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, training needs them")
+    if sets.validation is None:
+        raise UserError("dataset: no validation clips; set validation_split, validation_folds or a validation set")
+    settings = ModelMetadata(
+        features=spec,
+        preprocessing=config.preprocessing.model_dump(),
+        class_names=tuple(sets.class_names),
+        multi_label=config.dataset.multi_label,
+        garbage_class="other" if config.dataset.use_garbage_class else None,
+        unknown_class_threshold=config.deployment.unknown_class_threshold,
+        provenance=_provenance(config, sets),
+    )
+    log.info(
+        "training: %d clips, validation: %d clips, %d classes",
+        len(sets.training),
+        len(sets.validation),
+        len(settings.class_names),
+    )
+    model = _initial_model(run, settings)
+    result = training.train(
+        model,
+        _features(config, settings, sets.training, "training features"),
+        _features(config, settings, sets.validation, "validation features"),
+        config.training,
+        config.data_augmentation,
+        seed=config.general.global_seed,
+        out_dir=run.folder,
+        metadata=settings,
+        saved_models_dir=config.general.saved_models_dir,
+        logs_dir=config.general.logs_dir,
+    )
+    run.float_model = result.best_model
+
+
+def _initial_model(run: Run, settings: ModelMetadata) -> Any:
+    from pyaed import models
+
+    config = run.config
+    section = config.training
+    if run.float_model is not None and section.model is not None:
+        raise UserError("general.model_path and training.model are both given; expected one of them")
+    if run.float_model is not None:
+        return models.load(run.float_model)
+    if section.model is None:
+        raise UserError("training.model: missing; name a model of the zoo there, or a file in general.model_path")
+    return models.build(
+        section.model,
+        len(settings.class_names),
+        settings.features.patch_shape,
+        multi_label=settings.multi_label,
+        dropout=section.dropout,
+        fine_tune=section.fine_tune,
+    )
+
+
+def quantize(run: Run) -> None:
+    """Quantize the run's float model to int8; the representative patches come from the quantization or training set."""
+    from pyaed import models, quantization
+
+    config = run.config
+    path = _needed(run.float_model, "a float model (.keras or .h5)")
+    settings = model_settings(config, path)
+    sets = _sets(config, [name for name in settings.class_names if name != settings.garbage_class])
+    clips = sets.quantization
+    if clips is None:
+        raise UserError(
+            "dataset: no clips to quantize with; set dataset.quantization_audio_path and "
+            "quantization_csv_path, or the training paths"
+        )
+    patches = _features(config, settings, clips, "quantization features").patches
+    settings = replace(settings, provenance={**settings.provenance, "float_model_sha256": sha256(path)})
+    target = run.folder / config.quantization.export_dir / "quantized_model.tflite"
+    run.quantized_model = quantization.quantize(models.load(path), patches, config.quantization, settings, target)
+    log.info("quantized model: %s (%d bytes)", run.quantized_model, run.quantized_model.stat().st_size)
+
+
+def evaluate(run: Run) -> None:
+    """Evaluate the quantized model where there is one, else the float model, on the test set."""
+    if run.quantized_model is None:
+        evaluate_float(run)
+    else:
+        evaluate_quantized(run)
+
+
+def evaluate_float(run: Run) -> None:
+    """Evaluate the run's float model on the test set."""
+    from pyaed import evaluation, models
+
+    path = _needed(run.float_model, "a float model (.keras or .h5)")
+    settings = model_settings(run.config, path)
+    patches = _features(run.config, settings, _test_set(run.config, settings), "test features")
+    _report(run, settings, patches, evaluation.keras_predictor(models.load(path)), "float")
+
+
+def evaluate_quantized(run: Run) -> None:
+    """Evaluate the run's quantized model on the test set, by every target that `evaluation.target` names."""
+    path = _needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path)
+    patches = _features(run.config, settings, _test_set(run.config, settings), "test features")
+    for target in run.config.evaluation.target:
+        with _predictor(run, path, settings, target) as predictor:
+            _report(run, settings, patches, predictor, f"int8 {target}")
+
+
+def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable, name: str) -> None:
+    from pyaed import evaluation
+
+    run.reports[name] = evaluation.evaluate(
+        predictor, patches, settings.class_names, run.folder / "evaluation", name, settings.multi_label
+    )
+    print(run.reports[name].table())
+
+
+class _predictor:
+    """A context that yields the predictor of a target: TensorFlow Lite, our engine on the host, the emulated board."""
+
+    def __init__(self, run: Run, path: Path, settings: ModelMetadata, target: str):
+        self.run, self.path, self.settings, self.target = run, path, settings, target
+        self.board = None
+
+    def __enter__(self) -> Callable:
+        from pyaed import evaluation
+        from pyaed.nn import Engine
+
+        if self.target == "tflite":
+            return evaluation.tflite_predictor(self.path)
+        engine = Engine(self.path)
+        if self.target == "engine":
+            return evaluation.engine_predictor(engine)
+        deploy(self.run)
+        self.board = _board(self.run)
+        return evaluation.board_predictor(self.board.__enter__(), engine.input, engine.output)
+
+    def __exit__(self, *error: Any) -> None:
+        if self.board is not None:
+            self.board.__exit__(*error)
+
+
+def predict(run: Run) -> None:
+    """Decide about unlabelled files and write ``predictions.csv`` with the probabilities of every file."""
+    from pyaed import data, evaluation
+
+    config = run.config
+    if config.prediction is None:
+        raise UserError("prediction.test_files_path: missing; a sound file, a folder or a pattern is expected there")
+    path = run.quantized_model or _needed(run.float_model, "a model (.keras, .h5 or .tflite)")
+    settings = model_settings(config, path)
+    patches = _features(config, settings, data.list_clips(config.prediction.test_files_path), "features")
+    if path.suffix in FLOAT_SUFFIXES:
+        from pyaed import models
+
+        probabilities = evaluation.predict_patches(evaluation.keras_predictor(models.load(path)), patches.patches)
+    else:
+        with _predictor(run, path, settings, config.prediction.target) as predictor:
+            probabilities = evaluation.predict_patches(predictor, patches.patches)
+    decisions = evaluation.clip_decisions(
+        probabilities, patches.clip_index, len(patches.clips), settings.multi_label, settings.unknown_class_threshold
+    )
+    print(evaluation.prediction_table(patches, decisions, settings.class_names))
+    target = evaluation.write_predictions_csv(run.folder / "predictions.csv", patches, decisions, settings.class_names)
+    log.info("predictions: %s", target)
+
+
+def deploy(run: Run) -> None:
+    """Generate the C of the quantized model and build the board's image with it."""
+    from pyaed import deploy as service
+
+    path = _needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path)
+    board = service.board_name(run.config.deployment.hardware_setup.board)
+    if run.image is not None and run.image.board == board and run.image.model == path:
+        return
+    run.image = service.deploy(path, settings, board, run.folder / "deployment" / board)
+    print(run.image.table())
+
+
+def _board(run: Run, icount: bool = False, transport: str = "tcp") -> Any:
+    from pyaed.device import open_board
+
+    return open_board(run.image, icount=icount, transport=transport)
+
+
+def benchmark(run: Run) -> None:
+    """Run the image on the board and print what each stage and layer costs, next to the published figures."""
+    from pyaed import device
+
+    deploy(run)
+    with _board(run, icount=True) as link:
+        result = device.benchmark(link, run.image)
+    print(result.table())
+    write_text(run.folder / "benchmark.json", result.to_json())
+
+
+def verify(run: Run, n_clips: int = 8, url: str | None = None) -> bool:
+    """Compare features and inference of real clips on board and host, bit for bit; True when everything is equal."""
+    raise NotImplementedError
+
+
+# --- chains ------------------------------------------------------------------------------------------------------------
+
+OPERATIONS: dict[str, tuple[Callable[[Run], Any], ...]] = {
+    "training": (train, evaluate_float),
+    "evaluation": (evaluate,),
+    "quantization": (quantize,),
+    "prediction": (predict,),
+    "benchmarking": (benchmark,),
+    "deployment": (deploy,),
+    # ST's first benchmark is of the float model; our engine computes int8, so the benchmark follows the quantization.
+    "chain_tbqeb": (train, evaluate_float, quantize, evaluate_quantized, benchmark),
+    "chain_tqe": (train, evaluate_float, quantize, evaluate_quantized),
+    "chain_eqe": (evaluate_float, quantize, evaluate_quantized),
+    "chain_qb": (quantize, benchmark),
+    "chain_eqeb": (evaluate_float, quantize, evaluate_quantized, benchmark),
+    "chain_qd": (quantize, deploy),
+}
+
+
+def run_mode(run: Run, mode: str | None = None) -> None:
+    """Carry out an operation mode, by default the configuration's."""
+    mode = mode or run.config.operation_mode
+    if mode is None:
+        raise UserError(f"operation_mode: missing, expected one of {', '.join(OPERATIONS)}")
+    for operation in OPERATIONS[mode]:
+        log.info("--- %s", operation.__name__.replace("_", " "))
+        operation(run)

@@ -1,0 +1,83 @@
+"""The parts of the C core, each against an independent definition."""
+
+import cmsisdsp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyaed.dsp._dsp import ffi, lib
+from specs import SPECS
+
+from pyaed.dsp import FeatureSpec, quantize
+from pyaed.dsp.tables import make_tables
+
+
+def rfft_power(x: np.ndarray) -> np.ndarray:
+    n = len(x)
+    spec = FeatureSpec(n_fft=n, window_length=n, n_mels=4, fmin=0, fmax=8000, sample_rate=16000)
+    tables = make_tables(spec)
+    z = np.empty((n // 2, 2), np.float32)
+    z[tables.reverse] = x.reshape(-1, 2)
+    power = np.empty(n // 2 + 1, np.float32)
+    lib.aed_cfft(ffi.from_buffer("float[]", z), n // 2, ffi.from_buffer("float[]", tables.twiddle))
+    lib.aed_rfft_power(ffi.from_buffer("float[]", z), n, ffi.from_buffer("float[]", tables.twiddle),
+                       ffi.from_buffer("float[]", power))  # fmt: skip
+    return power
+
+
+@pytest.mark.parametrize("n", [64, 128, 256, 512, 1024, 2048, 4096])
+def test_fft_against_numpy_and_cmsis_dsp(n):
+    x = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    ours = rfft_power(x)
+    exact = np.abs(np.fft.rfft(x.astype(np.float64))) ** 2
+    np.testing.assert_allclose(ours, exact, atol=2e-6 * exact.max())
+
+    instance = cmsisdsp.arm_rfft_fast_instance_f32()
+    assert cmsisdsp.arm_rfft_fast_init_f32(instance, n) == 0
+    packed = np.asarray(cmsisdsp.arm_rfft_fast_f32(instance, x.copy(), 0), np.float64)
+    theirs = np.concatenate([[packed[0] ** 2], packed[2::2] ** 2 + packed[3::2] ** 2, [packed[1] ** 2]])
+    np.testing.assert_allclose(ours, theirs, atol=2e-6 * exact.max())
+
+
+def test_logarithm_is_within_its_stated_error():
+    bits = np.arange(0x00800000, 0x7F800000, 20011, dtype=np.uint32)
+    near_one = np.arange(0x3F000000, 0x40000000, 1009, dtype=np.uint32)
+    x = np.concatenate([bits, near_one]).view(np.float32)
+    ours = np.array([lib.aed_log(v) for v in x.tolist()], np.float64)
+    exact = np.log(x.astype(np.float64))
+    ulp = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
+    assert (np.abs(ours - exact) / ulp).max() <= 0.87
+    assert lib.aed_log(1.0) == 0.0
+
+
+def test_logarithm_of_what_has_none_is_that_of_the_smallest_normal():
+    for x in (0.0, -1.0, 1e-45, float("-inf"), float("nan")):
+        assert lib.aed_log(x) == lib.aed_log(2.0**-126)
+
+
+@given(
+    st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=50),
+    st.floats(2**-20, 2**10, width=32),
+    st.integers(-128, 127),
+)
+def test_quantization_rounds_half_away_and_saturates(values, scale, zero_point):
+    x = np.array(values, np.float32)
+    with np.errstate(over="ignore"):
+        quotient = (x / np.float32(scale)).astype(np.float64)
+    expected = np.clip(np.sign(quotient) * np.floor(np.abs(quotient) + 0.5) + zero_point, -128, 127)
+    np.testing.assert_array_equal(quantize(x, scale, zero_point, np.int8), expected)
+    unsigned = np.clip(np.sign(quotient) * np.floor(np.abs(quotient) + 0.5) + zero_point + 128, 0, 255)
+    np.testing.assert_array_equal(quantize(x, scale, zero_point + 128, np.uint8), unsigned)
+
+
+def test_quantization_of_nan_is_the_zero_point():
+    assert quantize(np.array([np.nan], np.float32), 0.1, 7, np.int8)[0] == 7
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_tables_are_consistent(name):
+    spec = SPECS[name]
+    tables = make_tables(spec)
+    assert tables.mel_count.sum() == len(tables.mel_weight)
+    assert (tables.mel_start.astype(int) + tables.mel_count <= spec.n_fft // 2 + 1).all()
+    assert sorted(tables.reverse) == list(range(spec.n_fft // 2))

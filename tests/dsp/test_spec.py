@@ -1,0 +1,93 @@
+"""The feature specification: rules, hash, and what a device can't honour."""
+
+import dataclasses
+import subprocess
+
+import numpy as np
+import pytest
+from specs import MINIRESNET, SPECS, YAMNET
+
+from pyaed.dsp import FeatureSpec, FrontEnd, write_c
+from pyaed.errors import UserError
+from pyaed.sources import source_root
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_fft": 500}, "n_fft: 500 is not allowed, expected a power of two"),
+        ({"window_length": 513}, "window_length: 513"),
+        ({"window": "han"}, "did you mean 'hann'"),
+        ({"overlap": 1.0}, "overlap: 1.0"),
+        ({"fmax": 8001}, "fmax: 8001.0 is not allowed, expected at most half the sample rate"),
+        ({"fmin": 7500}, "fmin"),
+        ({"power": 1.5}, "power: 1.5"),
+        ({"norm": "slany"}, "norm"),
+        ({"pad_mode": "wrap"}, "pad_mode"),
+        ({"hop_length": 0}, "hop_length: 0"),
+        ({"db_reference": "maxx"}, "db_reference: 'maxx' .*did you mean 'max'"),
+        ({"db_reference": -1.0}, "db_reference"),
+        ({"sample_rate": 4000}, "sample_rate"),
+    ],
+)
+def test_a_broken_rule_is_named(changes, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(YAMNET, **changes)
+
+
+def test_an_empty_mel_band_is_refused():
+    with pytest.raises(UserError, match="covers no bin"):
+        FrontEnd(FeatureSpec(n_fft=64, window_length=64, n_mels=30))
+
+
+def test_dict_round_trip_and_hash():
+    for spec in SPECS.values():
+        assert FeatureSpec.from_dict(spec.to_dict()) == spec
+        assert FeatureSpec.from_dict(spec.to_dict()).hash == spec.hash
+    assert len({spec.hash for spec in SPECS.values()}) == len(SPECS)
+    with pytest.raises(UserError, match="unknown setting 'n_ffts'.*n_fft"):
+        FeatureSpec.from_dict({**YAMNET.to_dict(), "n_ffts": 1})
+    with pytest.raises(UserError, match="'n_mels' is missing"):
+        FeatureSpec.from_dict({k: v for k, v in YAMNET.to_dict().items() if k != "n_mels"})
+    with pytest.raises(UserError, match="not a number"):
+        FeatureSpec.from_dict({**YAMNET.to_dict(), "n_fft": "512"})
+
+
+def test_patches_follow_the_published_rule():
+    assert YAMNET.patch_hop == 72
+    assert MINIRESNET.patch_hop == 50 - 12
+    frames = np.arange(300 * 64, dtype=np.float32).reshape(300, 64)
+    patches = FrontEnd(YAMNET).patches(frames)
+    assert patches.shape == (3, 64, 96)
+    np.testing.assert_array_equal(patches[1], frames[72:168].T)
+    last = FrontEnd(dataclasses.replace(YAMNET, include_last_patch=True)).patches(frames)
+    np.testing.assert_array_equal(last[3], frames[-96:].T)
+
+
+def test_min_samples_is_the_boundary():
+    for spec in SPECS.values():
+        assert spec.n_patches(spec.min_samples) == 1
+        assert spec.n_patches(spec.min_samples - 1) == 0
+
+
+def test_float_input_is_refused():
+    with pytest.raises(TypeError, match="int16"):
+        FrontEnd(YAMNET).log_mel(np.zeros(16000, np.float32))
+
+
+@pytest.mark.parametrize("changes", [{"to_db": True, "db_reference": "max"}, {"center": True, "pad_mode": "reflect"}])
+def test_what_a_device_cannot_honour_is_refused_before_anything_is_written(tmp_path, changes):
+    with pytest.raises(UserError, match="can't exist on a device"):
+        write_c(dataclasses.replace(YAMNET, **changes), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["yamnet", "miniresnet"])
+def test_generated_tables_compile_clean(tmp_path, name):
+    write_c(SPECS[name], tmp_path)
+    for compiler in ("gcc", "clang", "arm-none-eabi-gcc"):
+        subprocess.run(
+            [compiler, "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-c", "-o", tmp_path / "o.o",
+             f"-I{source_root() / 'dsp_c' / 'include'}", tmp_path / "aed_features.c"],
+            check=True,
+        )  # fmt: skip
