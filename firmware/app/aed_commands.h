@@ -1,0 +1,23 @@
+/* The command loop's core: one request payload in, one reply payload out. docs/link.md describes every message. */
+#ifndef AED_COMMANDS_H
+#define AED_COMMANDS_H
+
+#include "aed_detector.h"
+#include "aed_frame.h"
+
+typedef struct {
+  aed_detector detector;
+  aed_frame_receiver *receiver; /* its counters are reported */
+  uint32_t position;            /* samples of the current clip taken so far */
+  uint32_t patches;             /* patches of the current clip taken so far */
+} aed_commands;
+
+/* The state of a fresh start. The detector must be bound. */
+void aed_commands_reset(aed_commands *commands);
+
+/* Answer a request of n bytes (at least a header; aligned to 8). reply: AED_LINK_MAX_PAYLOAD bytes, aligned to 8.
+ * Returns the reply's bytes. Every request gets a reply; what went wrong stands in its status. */
+size_t aed_commands_answer(aed_commands *commands, const uint8_t *request, size_t n,
+                           uint8_t *reply);
+
+#endif

@@ -1,0 +1,48 @@
+/* Frames of the serial link: COBS(payload, CRC-32 little-endian), then one zero byte.
+ *
+ * A receiver takes bytes as they come and hands out whole, correct payloads. Whatever else arrives is dropped and counted;
+ * the next zero byte brings it back in step. Two zero bytes in a row are no frame, and no error. */
+#ifndef AED_FRAME_H
+#define AED_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aed_cobs.h"
+
+#define AED_FRAME_CRC_SIZE 4u
+/* Most bytes of an encoded frame with a payload of n bytes, zero byte included. */
+#define AED_FRAME_MAX(n) (AED_COBS_MAX((n) + AED_FRAME_CRC_SIZE) + 1u)
+
+typedef struct {
+  uint32_t frames;    /* good ones */
+  uint32_t overlong;  /* dropped: longer than the buffer */
+  uint32_t garbage;   /* dropped: no COBS */
+  uint32_t truncated; /* dropped: payload shorter than the shortest allowed */
+  uint32_t bad_crc;   /* dropped: CRC-32 differs */
+} aed_frame_counters;
+
+typedef struct {
+  uint8_t *buffer;    /* caller's; the payload is found here, at its start */
+  size_t capacity;    /* bytes of buffer: AED_FRAME_MAX(largest payload) */
+  size_t min_payload; /* bytes; shorter payloads are dropped as truncated */
+  size_t length;      /* bytes of the frame that is coming in */
+  int32_t skipping;   /* 1 while the rest of an over-long frame passes */
+  aed_frame_counters counters;
+} aed_frame_receiver;
+
+void aed_frame_receiver_init(aed_frame_receiver *receiver, uint8_t *buffer, size_t capacity,
+                             size_t min_payload);
+
+/* Take one byte. Returns the length of a payload when this byte completed a good frame (it stays in `buffer` until the
+ * next byte), else 0. */
+size_t aed_frame_receive(aed_frame_receiver *receiver, uint8_t byte);
+
+/* All frames dropped so far. */
+uint32_t aed_frame_dropped(const aed_frame_counters *counters);
+
+/* Encode a payload of n bytes to `out` (AED_FRAME_MAX(n) bytes). `payload` has room for AED_FRAME_CRC_SIZE more bytes, which
+ * are overwritten. Returns the bytes to send. */
+size_t aed_frame_encode(uint8_t *payload, size_t n, uint8_t *out);
+
+#endif

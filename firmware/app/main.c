@@ -1,0 +1,58 @@
+/* The application: owns all memory, receives requests, answers them. */
+#include "aed_commands.h"
+#include "aed_features.h"
+#include "aed_identity.h"
+#include "aed_link_messages.h"
+#include "aed_model.h"
+#include "board.h"
+
+#define EXIT_BAD_IMAGE 1
+
+#define ALIGNED(n, name) __attribute__((aligned(n), section(".bss." name)))
+
+/* Named sections, so that the size report can tell them apart. */
+static uint8_t arena[AED_MODEL_ARENA_SIZE] ALIGNED(16, "aed_arena");
+static uint8_t stream_memory[AED_FEATURES_STREAM_SIZE] ALIGNED(8, "aed_stream");
+static uint8_t input[AED_INPUT_SIZE] ALIGNED(8, "aed_input");
+static uint8_t output[AED_OUTPUT_SIZE] ALIGNED(8, "aed_output");
+static uint8_t received[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
+static uint8_t reply[AED_LINK_MAX_PAYLOAD + AED_FRAME_CRC_SIZE] ALIGNED(8, "aed_link");
+static uint8_t encoded[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
+
+static aed_stream stream;
+static aed_frame_receiver receiver;
+static aed_commands commands;
+
+int main(void) {
+  aed_board_init();
+  if (aed_stream_init(&stream, &aed_features, stream_memory, sizeof stream_memory) != AED_OK) {
+    aed_board_exit(EXIT_BAD_IMAGE);
+  }
+  aed_frame_receiver_init(&receiver, received, sizeof received, sizeof(aed_link_header));
+  commands = (aed_commands){
+      .detector =
+          {
+              .stream = &stream,
+              .model = &aed_model,
+              .input = input,
+              .output = output,
+              .arena = arena,
+              .n_classes = AED_N_CLASSES,
+              .unknown_threshold = aed_unknown_threshold,
+              .garbage_class = aed_garbage_class,
+          },
+      .receiver = &receiver,
+  };
+  aed_commands_reset(&commands);
+  for (;;) {
+    uint8_t bytes[64];
+    const size_t n = aed_board_read(bytes, sizeof bytes);
+    for (size_t i = 0; i < n; i++) {
+      const size_t request = aed_frame_receive(&receiver, bytes[i]);
+      if (request > 0) {
+        const size_t size = aed_commands_answer(&commands, received, request, reply);
+        aed_board_write(encoded, aed_frame_encode(reply, size, encoded));
+      }
+    }
+  }
+}

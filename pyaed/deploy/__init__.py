@@ -1,0 +1,7 @@
+"""From a quantized model to a firmware image: fit check, generated C, build, sizes."""
+
+from pyaed.deploy.boards import BOARDS, Board, find_board
+from pyaed.deploy.build import Image, build_image
+from pyaed.deploy.generate import check_fit, generate, write_messages_header
+
+__all__ = ["BOARDS", "Board", "Image", "build_image", "check_fit", "find_board", "generate", "write_messages_header"]

@@ -1,0 +1,189 @@
+"""The generated C of an image, after the check that it will fit."""
+
+import math
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+import pyaed
+from pyaed import nn
+from pyaed.deploy.boards import Board, find_board
+from pyaed.device.messages import table
+from pyaed.dsp import FeatureSpec
+from pyaed.dsp import write_c as write_features
+from pyaed.errors import UserError
+from pyaed.files import atomic_path, write_text
+from pyaed.metadata import ModelMetadata
+from pyaed.sources import source_root
+
+#: What an image takes beside weights, tables, arena and buffers, rounded up: code and names; stack and small state.
+CODE_FLASH = 48 << 10
+STACK_RAM = 18 << 10
+
+ELEMENT = {"int8": 1, "uint8": 1, "float32": 4}
+
+#: Written last: a folder that has it was written by `generate`.
+MARK = "aed_identity.h"
+
+
+def _bytes(value) -> int:
+    return value.size * ELEMENT[value.dtype]
+
+
+def check_fit(program: nn.Program, spec: FeatureSpec, board: str | Board) -> None:
+    """Refuse a model that can't fit a board, before anything is generated.
+
+    The sums are lower bounds plus a small allowance; the linker has the last word.
+
+    Parameters
+    ----------
+    program : pyaed.nn.Program
+    spec : FeatureSpec
+    board : str or Board
+
+    Raises
+    ------
+    UserError
+        With the largest items, in bytes.
+    """
+    board = board if isinstance(board, Board) else find_board(board)
+    n_fft, window = spec.n_fft, spec.window_length
+    n_mels, patch_length = spec.patch_shape
+    tables = 4 * window + 6 * n_fft + n_fft + 4 * n_mels  # window, twiddles, bit reversal, band limits
+    stream = 4 * n_mels * patch_length + 4 * n_fft + 2 * n_fft + 2 * 2 * window
+    link = 3 * table().max_payload
+    needs = {
+        "flash": {"weights": program.weights_bytes, "front-end tables": tables, "code": CODE_FLASH},
+        "RAM": {
+            "activations (arena)": program.arena_size,
+            "model input and output": _bytes(program.input) + _bytes(program.output),
+            "front-end stream": stream,
+            "link buffers": link,
+            "stack and state": STACK_RAM,
+        },
+    }
+    for room, limit in (("flash", board.flash), ("RAM", board.ram)):
+        total = sum(needs[room].values())
+        if total > limit:
+            parts = ", ".join(f"{n} {size:,}" for n, size in sorted(needs[room].items(), key=lambda item: -item[1]))
+            raise UserError(
+                f"{program.name} does not fit {board.name}: it needs about {total:,} bytes of {room}, the board has "
+                f"{limit:,} ({parts}); use a smaller model"
+                + (" or fewer mel bands and frames" if room == "RAM" else "")
+            )
+
+
+def _check_match(program: nn.Program, spec: FeatureSpec, metadata: ModelMetadata) -> None:
+    """The model must take the patches and answer with the classes that it is deployed with."""
+    shape = tuple(d for d in program.input.shape if d != 1)
+    wanted = tuple(d for d in spec.patch_shape if d != 1)
+    if shape != wanted:
+        raise UserError(
+            f"{program.name} takes an input of shape {program.input.shape}, but the features make patches of "
+            f"{spec.patch_shape[0]} mel bands x {spec.patch_length} frames"
+        )
+    n_classes = program.output.size
+    if n_classes != len(metadata.class_names):
+        raise UserError(
+            f"{program.name} has {n_classes} outputs, but {len(metadata.class_names)} class names are given: "
+            f"{', '.join(metadata.class_names[:12])}"
+        )
+    if metadata.garbage_class is not None and metadata.garbage_class not in metadata.class_names:
+        raise UserError(f"garbage class '{metadata.garbage_class}' is none of: {', '.join(metadata.class_names)}")
+    header = table().header.size
+    for what, size in (
+        ("a frame", 4 * spec.n_mels + table()["features"].reply.size),
+        ("all probabilities", 4 * n_classes + table()["detect"].reply.size),
+        ("all counts", 4 * len(program.nodes) + table()["benchmark"].reply.size),
+    ):
+        if size + header > table().max_payload:
+            raise UserError(
+                f"{program.name}: {what} in one reply takes {size + header} bytes, the link carries {table().max_payload}"
+            )
+
+
+def _c_string(text: str) -> str:
+    """A C string literal of the UTF-8 bytes; octal escapes, so that nothing depends on the compiler's charset."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
+
+
+def _c_float(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} as a C literal")
+    return f"{float(np.float32(value)).hex()}F"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(source_root() / "firmware" / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(c_string=_c_string, c_float=_c_float)
+    return environment
+
+
+def write_messages_header(folder: str | Path) -> Path:
+    """Write ``aed_link_messages.h`` (the link's message table as C) into `folder` and return its path."""
+    text = _environment().get_template("aed_link_messages.h.j2").render(table=table())
+    return write_text(Path(folder) / "aed_link_messages.h", text)
+
+
+def generate(model, spec: FeatureSpec, metadata: ModelMetadata, folder: str | Path, board: str = "mps2_an505") -> Path:
+    """Write all generated C of an image into `folder`; what an earlier call wrote there is replaced.
+
+    Parameters
+    ----------
+    model : path of a .tflite file, Graph or Program
+    spec : FeatureSpec
+    metadata : ModelMetadata
+        Class names in output order, unknown threshold, garbage class.
+    folder : path
+        New, empty, or written by an earlier call.
+    board : str
+        The board that it must fit.
+
+    Returns
+    -------
+    Path
+        The folder: aed_model.c/.h, aed_features.c/.h, aed_identity.c/.h, aed_link_messages.h.
+
+    Raises
+    ------
+    UserError
+        When the model doesn't fit the board, doesn't match features or classes, or can't run on a device.
+    """
+    program = model if isinstance(model, nn.Program) else nn.compile_graph(_graph(model))
+    folder = Path(folder)
+    if folder.exists() and not (folder / MARK).is_file() and any(folder.iterdir()):
+        raise UserError(f"{folder} holds files that are not generated by pyaed: give an empty or new folder")
+    find_board(board)
+    _check_match(program, spec, metadata)
+    check_fit(program, spec, board)
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        nn.write_c(program, temporary)
+        write_features(spec, temporary)
+        write_messages_header(temporary)
+        values = {
+            "version": pyaed.__version__,
+            "class_names": metadata.class_names,
+            "unknown_threshold": metadata.unknown_class_threshold,
+            "garbage_class": -1 if metadata.garbage_class is None else metadata.class_names.index(metadata.garbage_class),
+            "multi_label": int(metadata.multi_label),
+            "n_mels": spec.n_mels,
+            "input_size": _bytes(program.input),
+            "output_size": _bytes(program.output),
+            "node_outputs": [(node.output.offset, _bytes(node.output)) for node in program.nodes],
+        }
+        for name in ("aed_identity.c", MARK):
+            write_text(temporary / name, _environment().get_template(f"{name}.j2").render(values))
+    return folder
+
+
+def _graph(model):
+    return model if isinstance(model, nn.Graph) else nn.read_tflite(model)

@@ -1,0 +1,1 @@
+"""The serial link to a board or its emulator: protocol, verification, benchmark."""
