@@ -87,27 +87,23 @@ def load_model(path: str | os.PathLike) -> Any:
     return model
 
 
-def load_weights(model: Any, path: str | os.PathLike, heads: tuple[str, ...] = ()) -> None:
+def load_weights(model: Any, path: str | os.PathLike) -> None:
     """Set a model's weights from a Keras 2 `.h5` file, layer by layer name ('/' in the file is '_' in the model).
 
     Parameters
     ----------
     model : keras.Model
     path : path-like
-    heads : tuple of str
-        Layers of the model that the file does not have.
 
     Raises
     ------
     UserError
-        Unless every weight of the file is used and every other layer of the model is filled, with equal shapes.
+        Unless every weight of the file is used and every layer of the model is filled, with equal shapes.
     """
     with _open(path) as file:
         stored = _stored_weights(str(path), file)
         values = []
         for layer in model.layers:
-            if layer.name in heads:
-                continue
             for variable in layer.variables:
                 key = (layer.name, variable.name)
                 if "seed_generator" in variable.path:
@@ -156,7 +152,11 @@ def _stored_weights(path: str, file: Any) -> dict[tuple[str, str], Any]:
     import h5py
 
     stored = {}
-    for group in file.get("model_weights", {}).values():
+    root = file.get("model_weights")
+    for layer in () if root is None else root.attrs.get("layer_names", ()):
+        group = root.get(layer)
+        if not isinstance(group, h5py.Group):
+            raise UserError(f"{path}: the weights of the layer {_text(layer)} are missing")
         for name in group.attrs.get("weight_names", ()):
             name = _text(name)
             data = group.get(name)
