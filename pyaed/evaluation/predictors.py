@@ -98,38 +98,29 @@ def tflite_predictor(path: str | os.PathLike, reference: bool = False) -> Predic
 
 def engine_predictor(engine: Any) -> Predictor:
     """Predict with `pyaed.nn.Engine`: the C that runs on the device, on the host."""
-
-    def predict(patches: np.ndarray) -> np.ndarray:
-        return _probabilities(engine.run(patches), engine.output)
-
-    return predict
+    return lambda patches: engine.predict(patches).reshape(len(patches), -1)
 
 
-def board_predictor(link: Any, model_input: Any, model_output: Any) -> Predictor:
-    """Predict on a board (or the emulator) through the serial link, patch by patch.
+def board_predictor(link: Any) -> Predictor:
+    """Predict on a board (or the emulator) with `pyaed.device.link.Link`, patch by patch.
 
-    Parameters
-    ----------
-    link : pyaed.device.link.Link
-        ``link.infer(patch)`` takes a quantized patch (n_mels, patch_length) and returns the output vector.
-    model_input, model_output : object
-        Tensors of the deployed model with `dtype`, `scale` and `zero_point`, as `pyaed.nn.Engine` gives them.
+    Patches are quantized, and outputs dequantized, with the parameters that the device reports.
     """
     from pyaed.dsp import quantize
 
+    device = link.identify()
+
     def predict(patches: np.ndarray) -> np.ndarray:
         x = patches
-        if np.dtype(model_input.dtype) != np.float32:
-            x = quantize(patches, model_input.scale, model_input.zero_point, model_input.dtype)
-        return _probabilities(np.stack([np.asarray(link.infer(patch)).ravel() for patch in x]), model_output)
+        if device.input_dtype != np.float32:
+            x = quantize(patches, device.input_scale, device.input_zero_point, device.input_dtype)
+        out = np.stack([link.infer(patch).ravel() for patch in x])
+        if device.output_dtype == np.float32:
+            return out
+        return _dequantize(out, device.output_scale, device.output_zero_point)
 
     return predict
 
 
-def _probabilities(out: np.ndarray, tensor: Any) -> np.ndarray:
-    out = np.asarray(out).reshape(len(out), -1)
-    return out if out.dtype == np.float32 else _dequantize(out, tensor.scale, tensor.zero_point)
-
-
 def _dequantize(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    return (q.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    return np.float32(scale) * (q.astype(np.int32) - np.int32(zero_point)).astype(np.float32)

@@ -1,0 +1,74 @@
+"""Decisions and metrics against hand-made truths and scikit-learn."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from pyaed.evaluation import UNKNOWN, class_scores, clip_decisions, confusion_matrix, wilson_interval
+
+
+def test_the_clip_with_the_larger_sum_wins_not_the_majority():
+    probabilities = np.array([[0.6, 0.4], [0.6, 0.4], [0.1, 0.9], [1.0, 0.0]])
+    scores, decided = clip_decisions(probabilities, np.array([0, 0, 0, 1]), 2)
+    assert decided.tolist() == [1, 0]
+    np.testing.assert_allclose(scores, [[1.3 / 3, 1.7 / 3], [1, 0]])
+
+
+def test_several_labels_hold_at_a_mean_of_one_half():
+    probabilities = np.array([[0.5, 0.9, 0.1], [0.5, 0.0, 0.2]], np.float32)
+    scores, decided = clip_decisions(probabilities, np.array([0, 0]), 1, multi_label=True)
+    assert decided.tolist() == [[True, False, False]]
+    assert scores.shape == (1, 3)
+    probabilities[1, 1] = 0.2
+    assert clip_decisions(probabilities, np.array([0, 0]), 1, True, 0.6).decided.tolist() == [[False] * 3]
+
+
+def test_unknown_below_the_threshold():
+    probabilities = np.array([[0.5, 0.5], [0.7, 0.3], [0.2, 0.8]])
+    index = np.arange(3)
+    assert clip_decisions(probabilities, index, 3, unknown_class_threshold=0.7).decided.tolist() == [UNKNOWN, 0, 1]
+    assert clip_decisions(probabilities, index, 3).decided.tolist() == [0, 0, 1], "the first of two equals"
+
+
+def test_a_clip_without_patches_is_a_mistake_of_the_caller():
+    with pytest.raises(ValueError, match="clip 1 has no patch"):
+        clip_decisions(np.ones((2, 2)), np.array([0, 2]), 3)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=200))
+def test_confusion_and_class_scores_equal_scikit_learn(pairs):
+    truth, decided = np.array(pairs).T
+    matrix = confusion_matrix(truth, decided, 4)
+    np.testing.assert_array_equal(matrix, sk.confusion_matrix(truth, decided, labels=range(4)))
+    rows = class_scores(matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0))
+    expected = sk.precision_recall_fscore_support(truth, decided, labels=range(4), zero_division=np.nan)
+    for key, values in zip(("precision", "recall", "f1", "support"), expected):
+        np.testing.assert_allclose([row[key] for row in rows], values, err_msg=key)
+
+
+def test_wilson_against_published_values():
+    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3: 81/263, 15/148, 0/20, 1/29
+    for right, total, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611),
+                                    (1, 29, 0.0061, 0.1718)):  # fmt: skip
+        p = wilson_interval(right, total)
+        assert (round(p.low, 4), round(p.high, 4)) == (low, high)
+        assert p.value == right / total
+
+
+@given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share_and_is_symmetric(case):
+    right, total = case
+    p, q = wilson_interval(right, total), wilson_interval(total - right, total)
+    assert 0 <= p.low <= p.value <= p.high <= 1
+    assert math.isclose(p.low, 1 - q.high, abs_tol=1e-12)
+
+
+def test_wilson_without_trials():
+    p = wilson_interval(0, 0)
+    assert math.isnan(p.value)
+    assert (p.low, p.high) == (0, 1)
