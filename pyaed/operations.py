@@ -38,6 +38,8 @@ class Run:
         The last image that was built.
     reports : dict
         Evaluation reports by name.
+    echo : callable
+        Takes the text of results; notes on the way go to the log.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class Run:
     quantized_model: Path | None = None
     image: Any = None
     reports: dict[str, Any] = field(default_factory=dict)
+    echo: Callable[[str], None] = print
 
 
 def start(config: Config, overrides: Sequence[str] = ()) -> Run:
@@ -222,6 +225,7 @@ def train(run: Run) -> None:
         metadata=settings,
         saved_models_dir=config.general.saved_models_dir,
         logs_dir=config.general.logs_dir,
+        deterministic_ops=config.general.deterministic_ops,
     )
     run.float_model = result.best_model
 
@@ -302,7 +306,7 @@ def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable
     run.reports[name] = evaluation.evaluate(
         predictor, patches, settings.class_names, run.folder / "evaluation", name, settings.multi_label
     )
-    print(run.reports[name].table())
+    run.echo(run.reports[name].table())
 
 
 class _predictor:
@@ -317,13 +321,13 @@ class _predictor:
         from pyaed.nn import Engine
 
         if self.target == "tflite":
-            return evaluation.tflite_predictor(self.path)
-        engine = Engine(self.path)
+            return evaluation.tflite_predictor(self.path, reference=True)
         if self.target == "engine":
-            return evaluation.engine_predictor(engine)
+            return Engine(self.path).predict
+        program = Engine(self.path).program
         deploy(self.run)
         self.board = _board(self.run)
-        return evaluation.board_predictor(self.board.__enter__(), engine.input, engine.output)
+        return evaluation.board_predictor(self.board.__enter__(), program.input, program.output)
 
     def __exit__(self, *error: Any) -> None:
         if self.board is not None:
@@ -350,7 +354,7 @@ def predict(run: Run) -> None:
     decisions = evaluation.clip_decisions(
         probabilities, patches.clip_index, len(patches.clips), settings.multi_label, settings.unknown_class_threshold
     )
-    print(evaluation.prediction_table(patches, decisions, settings.class_names))
+    run.echo(evaluation.prediction_table(patches, decisions, settings.class_names))
     target = evaluation.write_predictions_csv(run.folder / "predictions.csv", patches, decisions, settings.class_names)
     log.info("predictions: %s", target)
 
@@ -365,7 +369,7 @@ def deploy(run: Run) -> None:
     if run.image is not None and run.image.board == board and run.image.model == path:
         return
     run.image = service.deploy(path, settings, board, run.folder / "deployment" / board)
-    print(run.image.table())
+    run.echo(run.image.table())
 
 
 def _board(run: Run, icount: bool = False, transport: str = "tcp") -> Any:
@@ -381,7 +385,7 @@ def benchmark(run: Run) -> None:
     deploy(run)
     with _board(run, icount=True) as link:
         result = device.benchmark(link, run.image)
-    print(result.table())
+    run.echo(result.table())
     write_text(run.folder / "benchmark.json", result.to_json())
 
 

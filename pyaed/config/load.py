@@ -1,6 +1,7 @@
 """Loading the YAML file: overrides, variables, spellings; every error at once, named by its key."""
 
 import ast
+import copy
 import os
 import re
 import time
@@ -54,9 +55,15 @@ def load(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
             tree = {}
         if not isinstance(tree, dict):
             raise UserError(f"{path}: expected sections such as 'general:', got a {type(tree).__name__}")
-    for override in overrides:
-        _apply(tree, override)
-    return parse(tree, source)
+    return parse(override(tree, overrides), source)
+
+
+def override(tree: dict, overrides: Sequence[str]) -> dict:
+    """Apply ``section.key=value`` texts to a tree of plain values; returns a new tree."""
+    tree = copy.deepcopy(tree)
+    for text in overrides:
+        _apply(tree, text)
+    return tree
 
 
 def parse(tree: dict, source: str = "configuration") -> Config:
