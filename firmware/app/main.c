@@ -47,6 +47,9 @@ int main(void) {
   for (;;) {
     uint8_t bytes[64];
     const size_t n = aed_board_read(bytes, sizeof bytes);
+    if (n == 0) {
+      aed_board_idle();
+    }
     for (size_t i = 0; i < n; i++) {
       const size_t request = aed_frame_receive(&receiver, bytes[i]);
       if (request > 0) {

@@ -22,6 +22,9 @@ void aed_board_init(void);
 /* Bytes that have arrived, at most n of them; 0 when there are none. Never waits. */
 size_t aed_board_read(uint8_t *data, size_t n);
 
+/* Nothing to do: sleep until a byte arrives or something else happens. May return at once. */
+void aed_board_idle(void);
+
 /* Send n bytes. Waits until the last one is on its way. */
 void aed_board_write(const uint8_t *data, size_t n);
 

@@ -94,7 +94,7 @@ class Emulator:
                 listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
                 fds = (listener.fileno(),)
                 self.url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-                command += ["-chardev", f"socket,id=uart,fd={fds[0]},server=on,wait=on", "-serial", "chardev:uart"]
+                command += ["-chardev", f"socket,id=uart,fd={fds[0]},server=on,wait=on,nodelay=on", "-serial", "chardev:uart"]
             else:
                 command += ["-serial", "pty"]
             tied = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid())]

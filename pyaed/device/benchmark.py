@@ -1,0 +1,153 @@
+"""What each stage and layer costs on the board: instructions on the emulator, cycles on a chip; never time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyaed.device.link import Link
+from pyaed.errors import UserError
+
+#: The counter's own reading and the timer's grain may shift a count by so much.
+CALIBRATION_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage or layer.
+
+    Attributes
+    ----------
+    stage : str
+        'front end' (per frame), 'quantize' (per patch), 'inference' (per patch) or 'node' (part of inference).
+    name : str
+    kind : str
+        Operator of a node, else ''.
+    count, minimum, maximum : int
+        Median and ends over the runs, in the benchmark's unit.
+    share : float
+        Part of its whole: of 'front end' or 'inference', 0 to 1.
+    macs : int or None
+        Multiply-accumulates.
+    """
+
+    stage: str
+    name: str
+    kind: str
+    count: int
+    minimum: int
+    maximum: int
+    share: float
+    macs: int | None = None
+
+    @property
+    def per_mac(self) -> float | None:
+        return self.count / self.macs if self.macs else None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Counts of one image on one board.
+
+    Attributes
+    ----------
+    unit : str
+        'instructions' (emulator) or 'cycles' (chip).
+    board, model : str
+    runs : int
+    rows : list of Row
+    per_patch : int
+        Counts that a new patch costs altogether: its new frames, quantization, inference.
+    counters : dict
+        Link counters and stack, see `Link.device_counters`.
+    """
+
+    unit: str
+    board: str
+    model: str
+    runs: int
+    rows: list[Row]
+    per_patch: int
+    counters: dict
+
+    def table(self) -> list[dict]:
+        """Return the rows as dicts whose count columns carry the unit's name."""
+        return [
+            {
+                "stage": row.stage,
+                "name": row.name,
+                "kind": row.kind,
+                self.unit: row.count,
+                f"{self.unit} min": row.minimum,
+                f"{self.unit} max": row.maximum,
+                "share": row.share,
+                "MACs": row.macs,
+                f"{self.unit} per MAC": row.per_mac,
+            }
+            for row in self.rows
+        ]
+
+
+def benchmark(link: Link, patch_hop: int, nodes: list[dict] | None = None, runs: int = 1) -> Benchmark:
+    """Count each stage and node on the board.
+
+    Parameters
+    ----------
+    link : Link
+        To a board, or to an emulator that was started with ``icount=True``.
+    patch_hop : int
+        Frames from one patch to the next.
+    nodes : list of dict, optional
+        ``pyaed.nn.Program.table()`` of the deployed model: adds operators and MACs.
+    runs : int
+        Repetitions; medians are reported. On the emulator one is enough: it is deterministic.
+
+    Returns
+    -------
+    Benchmark
+
+    Raises
+    ------
+    UserError
+        When the counter does not count what it says, as on an emulator without ``icount``.
+    """
+    identity = link.identify()
+    if nodes is not None and tuple(n["name"] for n in nodes) != identity.node_names:
+        raise UserError("the board runs another model than the one given: their nodes differ; deploy it first")
+    if runs < 1:
+        raise UserError(f"benchmark runs: {runs}; expected at least 1")
+    samples = []
+    for _ in range(runs):
+        samples.append(link.benchmark())
+        wanted, found = identity.calibration_count, samples[-1]["calibration"]
+        if wanted and abs(found - wanted) > CALIBRATION_TOLERANCE * wanted:
+            raise UserError(
+                f"{identity.board} counts {found:,} for a loop of {wanted:,} {identity.counter_unit}: its counter shows something "
+                "else; an emulator must be started with icount (QEMU's -icount shift=6)"
+            )
+
+    def row(stage, name, values, whole, kind="", macs=None) -> Row:
+        count = int(np.median(values))
+        return Row(stage, name, kind, count, min(values), max(values), count / whole if whole else 0.0, macs)
+
+    def values(key):
+        return [s[key] for s in samples]
+
+    frame, inference = int(np.median(values("frame"))), int(np.median(values("inference")))
+    rest = [s["frame"] - s["fft"] - s["mel"] for s in samples]
+    macs = sum(n["macs"] for n in nodes) if nodes else None
+    rows = [
+        row("front end", "one frame", values("frame"), frame),
+        row("front end", "  FFT and squared magnitude", values("fft"), frame),
+        row("front end", "  mel bands", values("mel"), frame),
+        row("front end", "  window, root, logarithm, buffer", rest, frame),
+        row("quantize", "one patch", values("quantize"), 0),
+        row("inference", "one patch", values("inference"), inference, macs=macs),
+    ]
+    for i, name in enumerate(identity.node_names):
+        info = nodes[i] if nodes else {}
+        counts = [s["nodes"][i] for s in samples]
+        rows.append(row("node", name, counts, inference, info.get("kind", ""), info.get("macs") or None))
+    per_patch = patch_hop * frame + int(np.median(values("quantize"))) + inference
+    return Benchmark(
+        identity.counter_unit, identity.board, identity.model_name, runs, rows, per_patch, link.device_counters()
+    )
