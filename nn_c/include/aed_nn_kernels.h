@@ -5,7 +5,7 @@
  * layers whose accumulators could reach 2^30, which the rescaling relies on.
  *
  * Rescaling (multiplier, shift): the real factor is multiplier * 2^(shift - 31), rounded as in aed_nn_math.h.
- * Channel tables (bias, multiplier, shift, packed weights) are padded with zeros to a multiple of 4 channels. */
+ * Channel tables (bias, multiplier, shift, scale, packed weights) are padded with zeros to a multiple of 4 channels. */
 #ifndef AED_NN_KERNELS_H
 #define AED_NN_KERNELS_H
 
@@ -31,6 +31,17 @@ typedef struct {
   const int32_t *multiplier;
   const int32_t *shift;
 } aed_conv_params;
+
+typedef struct {
+  uint32_t input;
+  uint32_t output;
+  int32_t rows, depth, out_c; /* input is [rows][depth], output [rows][out_c] */
+  int32_t output_zero_point;
+  int32_t act_min, act_max;
+  const int8_t *weights; /* [out_c / 4][depth][4] */
+  const int32_t *bias;   /* per channel, input zero point folded in */
+  const double *scale;   /* per channel: input scale * weight scale / output scale */
+} aed_dense_params;
 
 typedef struct {
   uint32_t input;
@@ -107,8 +118,10 @@ typedef struct {
 
 /* Convolutions: aed_conv_params. */
 void aed_conv_s8(const void *params, uint8_t *arena);      /* CONV_2D of any kernel, stride, dilation, padding */
-void aed_pointwise_s8(const void *params, uint8_t *arena); /* 1x1 CONV_2D without padding, FULLY_CONNECTED */
+void aed_pointwise_s8(const void *params, uint8_t *arena); /* 1x1 CONV_2D without padding */
 void aed_depthwise_s8(const void *params, uint8_t *arena); /* DEPTHWISE_CONV_2D */
+/* FULLY_CONNECTED: aed_dense_params. */
+void aed_fully_connected_s8(const void *params, uint8_t *arena);
 /* Pools: aed_pool_params. */
 void aed_average_pool_s8(const void *params, uint8_t *arena);
 void aed_max_pool_s8(const void *params, uint8_t *arena);

@@ -13,7 +13,7 @@ from pyaed.nn.lowering import KERNELS
 from pyaed.nn.program import IO_TYPES, Program, Value
 from pyaed.sources import source_root
 
-_CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float"}
+_CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float", "float64": "double"}
 
 
 def write_c(program: Program, folder, name: str = "aed_model") -> list[Path]:
@@ -105,6 +105,8 @@ def _rows(values: np.ndarray, width: int = 112) -> list[str]:
     """Return the initialisers of a table as lines."""
     if values.dtype == np.float32:
         words = [_literal(v) for v in values]
+    elif values.dtype == np.float64:
+        words = [float(v).hex() for v in values]
     else:
         # The most negative int32 has no literal of its own in C.
         words = [str(v) if v != -(1 << 31) else "INT32_MIN" for v in values.tolist()]

@@ -11,7 +11,7 @@ from pyaed.nn.lowering import KERNELS
 from pyaed.nn.program import IO_TYPES, Program, Value, load
 from pyaed.nn.quantize import quantize
 
-_CTYPES = {"int8": "int8_t[]", "uint8": "uint8_t[]", "int32": "int32_t[]", "float32": "float[]"}
+_CTYPES = {"int8": "int8_t[]", "uint8": "uint8_t[]", "int32": "int32_t[]", "float32": "float[]", "float64": "double[]"}
 
 
 class Engine:

@@ -19,6 +19,7 @@ KERNELS = {
     "aed_conv_s8": "aed_conv_params",
     "aed_pointwise_s8": "aed_conv_params",
     "aed_depthwise_s8": "aed_conv_params",
+    "aed_fully_connected_s8": "aed_dense_params",
     "aed_average_pool_s8": "aed_pool_params",
     "aed_max_pool_s8": "aed_pool_params",
     "aed_mean_s8": "aed_mean_params",
@@ -188,8 +189,16 @@ def _pack(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(padded.reshape(-1, 4, depth).transpose(0, 2, 1)).reshape(-1)
 
 
-def _channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int, per_tensor_f32: bool) -> dict:
-    """Return the per-channel tables and the clamp of a convolution with the weights `rows` [channels][depth]."""
+def _table4(values, dtype: type) -> np.ndarray:
+    """Return a per-channel table, padded with zeros to a multiple of 4 channels."""
+    values = np.asarray(values)
+    table = np.zeros(-(-len(values) // 4) * 4, dtype)
+    table[: len(values)] = values
+    return table
+
+
+def _channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> tuple[dict, list[float]]:
+    """Return what layers with the weights `rows` [channels][depth] share, and the real scale factor of each channel."""
     channels = len(rows)
     w = _operand(graph, op, 1)
     if (len(w.scales) > 1 and w.axis != axis) or len(w.scales) not in (1, channels) or w.zero_points.any():
@@ -204,29 +213,28 @@ def _channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray
     folded = bias - x_zero * wide.sum(axis=1)
     # The widest sum on the way: the folded bias and any part of the products.
     bounds = np.abs(folded) + 128 * np.abs(wide).sum(axis=1)
-    if len(w.scales) == 1 and per_tensor_f32:
-        reals = [float(x_scale * w.scales[0]) / float(y_scale)] * channels
-    else:
-        reals = [float(x_scale) * float(s) / float(y_scale) for s in np.broadcast_to(w.scales, channels)]
-    factors = [quantize_multiplier(real) for real in reals]
-    for bound, (_, shift) in zip(bounds, factors):
-        _check_rescale(graph, op, int(bound), shift)
+    reals = [float(x_scale) * float(s) / float(y_scale) for s in np.broadcast_to(w.scales, channels)]
+    for bound, real in zip(bounds, reals):
+        _check_rescale(graph, op, int(bound), math.frexp(real)[1])
     low, high = _activation(graph, op, y)
-
-    def table(values) -> np.ndarray:
-        padded = np.zeros(-(-channels // 4) * 4, np.int32)
-        padded[:channels] = values
-        return padded
-
-    return {
-        "input_zero_point": x_zero,
+    params = {
         "output_zero_point": y_zero,
         "act_min": low,
         "act_max": high,
         "weights": _pack(rows),
-        "bias": table(folded),
-        "multiplier": table([m for m, _ in factors]),
-        "shift": table([s for _, s in factors]),
+        "bias": _table4(folded, np.int32),
+    }
+    return params, reals
+
+
+def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> dict:
+    """Return the tables of a convolution: `_channels` with fixed-point scale factors."""
+    params, reals = _channels(graph, op, x, y, rows, axis)
+    factors = [quantize_multiplier(real) for real in reals]
+    return params | {
+        "input_zero_point": _affine(graph, op, x)[1],
+        "multiplier": _table4([m for m, _ in factors], np.int32),
+        "shift": _table4([s for _, s in factors], np.int32),
     }
 
 
@@ -245,7 +253,7 @@ def _conv_2d(graph: Graph, op: Operator) -> Step:
 def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, axis: int) -> Step:
     depth = rows.shape[1]
     params = window | {"in_c": x.shape[3], "out_c": y.shape[3], "depth_multiplier": 1}
-    params |= _channels(graph, op, x, y, rows, axis, per_tensor_f32=False)
+    params |= _rescaled_channels(graph, op, x, y, rows, axis)
     pointwise = depth == x.shape[3] and not (window["pad_top"] or window["pad_left"])
     return Step(
         op.name,
@@ -270,7 +278,7 @@ def _depthwise_conv_2d(graph: Graph, op: Operator) -> Step:
     if in_c == 1:  # every output channel reads the one input channel: an ordinary convolution
         return _conv_step(graph, op, x, y, window, rows, axis=3)
     params = window | {"in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c}
-    params |= _channels(graph, op, x, y, rows, axis=3, per_tensor_f32=False)
+    params |= _rescaled_channels(graph, op, x, y, rows, axis=3)
     taps = kernel_h * kernel_w
     return Step(
         op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch=4 * taps + in_c, macs=y.size * taps
@@ -286,12 +294,9 @@ def _fully_connected(graph: Graph, op: Operator) -> Step:
     out_c, depth = w.shape
     rows = x.size // depth
     _expect_shape(graph, op, y.size == rows * out_c, x, y)
-    one = ("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "in_h", "out_h")
-    params = dict.fromkeys(one, 1) | {"in_w": rows, "out_w": rows, "in_c": depth, "out_c": out_c}
-    params |= {"pad_top": 0, "pad_left": 0, "depth_multiplier": 1}
-    # With one scale TensorFlow Lite multiplies input and weight scale in float32 here (and nowhere else).
-    params |= _channels(graph, op, x, y, w, axis=0, per_tensor_f32=True)
-    return Step(op.name, "aed_pointwise_s8", {"input": x.index}, y.index, params, macs=y.size * depth)
+    params, reals = _channels(graph, op, x, y, w, axis=0)
+    params |= {"rows": rows, "depth": depth, "out_c": out_c, "scale": _table4(reals, np.float64)}
+    return Step(op.name, "aed_fully_connected_s8", {"input": x.index}, y.index, params, macs=y.size * depth)
 
 
 # --- pools and means ---------------------------------------------------------------------------------------------------
