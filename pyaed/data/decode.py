@@ -33,6 +33,8 @@ def decode(path: str | os.PathLike, target_rate: int, max_seconds: float | None 
     UserError
         When the file can't be read, holds no samples or holds values that aren't finite.
     """
+    if not os.path.isfile(path):
+        raise UserError(f"cannot decode {path}: no such file")
     try:
         with soundfile.SoundFile(os.fspath(path)) as file:
             rate = file.samplerate
@@ -42,7 +44,7 @@ def decode(path: str | os.PathLike, target_rate: int, max_seconds: float | None 
             audio = file.read(frames, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         reason = str(error).removeprefix(f"Error opening {os.fspath(path)!r}: ")
-        raise UserError(f"cannot decode {path}: {reason} (wav, flac, ogg and mp3 are read)") from error
+        raise UserError(f"cannot decode {path}: {reason.rstrip('.')} (wav, flac, ogg and mp3 are read)") from error
     if not len(audio):
         raise UserError(f"{path} holds no samples")
     if not np.isfinite(audio).all():

@@ -19,9 +19,9 @@ from pyaed.files import atomic_path
 N_FOLDS = 5
 RATES, RATE_SHARES = (16000, 22050, 44100), (0.7, 0.15, 0.15)
 LENGTH_S = (0.8, 4.0)
-PEAK_DB = (-30.0, -2.0)
-SNR_DB = (0.0, 25.0)
-DISTRACTOR_SHARE, DISTRACTOR_DB = 0.3, (-24.0, -12.0)
+PEAK_DB = (-24.0, -2.0)
+SNR_DB = (12.0, 32.0)
+DISTRACTOR_SHARE, DISTRACTOR_DB = 0.25, (-30.0, -18.0)
 
 Rng = np.random.Generator
 
@@ -75,10 +75,10 @@ def _tone(rng: Rng, phase: np.ndarray, brightness: float) -> np.ndarray:
 def alarm(rng: Rng, n: int, rate: int) -> np.ndarray:
     """Beeps of one or two constant pitches in a strict rhythm."""
     out = np.zeros(n)
-    period, duty = rng.uniform(0.15, 0.5), rng.uniform(0.35, 0.65)
-    pitch = rng.uniform(600, 3000)
-    pitches = (pitch, pitch * rng.choice([1.0, 1.0, 1.25, 0.8]))
-    brightness = rng.uniform(0.05, 0.6)
+    period, duty = rng.uniform(0.18, 0.5), rng.uniform(0.3, 0.6)
+    pitch = rng.uniform(1000, 2600)
+    pitches = (pitch, pitch * rng.choice([1.0, 1.0, 1.2]))
+    brightness = rng.uniform(0.05, 0.5)
     m = int(period * duty * rate)
     for i, start in enumerate(_onsets(rng, n / rate, period, 0)):
         _place(out, _tone(rng, pitches[i % 2] * _time(m, rate), brightness) * _edges(m, rate, 0.005, 0.01), start, rate)
@@ -88,9 +88,9 @@ def alarm(rng: Rng, n: int, rate: int) -> np.ndarray:
 def siren(rng: Rng, n: int, rate: int) -> np.ndarray:
     """One continuous tone that glides up and down."""
     low = rng.uniform(350, 900)
-    high = low * rng.uniform(1.5, 2.6)
+    high = low * rng.uniform(1.8, 2.8)
     t = _time(n, rate)
-    swing = 0.5 - 0.5 * np.cos(2 * np.pi * (t / rng.uniform(0.4, 2.5) + rng.uniform()))
+    swing = 0.5 - 0.5 * np.cos(2 * np.pi * (t / rng.uniform(0.6, 2.5) + rng.uniform()))
     phase = np.cumsum(low * (high / low) ** swing) / rate
     return _tone(rng, phase, rng.uniform(0.1, 0.6))
 
@@ -101,11 +101,11 @@ def chirps(rng: Rng, n: int, rate: int) -> np.ndarray:
     low, high = rng.uniform(1800, 3500), rng.uniform(3000, 6500)
     if rng.uniform() < 0.5:
         low, high = high, low
-    duration, gap = rng.uniform(0.03, 0.12), rng.uniform(0.02, 0.08)
+    duration, gap = rng.uniform(0.06, 0.15), rng.uniform(0.02, 0.08)
     m = int(duration * rate)
     sweep = np.sin(2 * np.pi * np.cumsum(np.linspace(low, high, m)) / rate) * np.hanning(m)
     for start in _onsets(rng, n / rate, rng.uniform(0.3, 0.9), 0.3):
-        for i in range(rng.integers(1, 5)):
+        for i in range(rng.integers(2, 6)):
             _place(out, sweep * rng.uniform(0.6, 1), start + i * (duration + gap), rate)
     return out
 
@@ -129,7 +129,7 @@ def knocks(rng: Rng, n: int, rate: int) -> np.ndarray:
 def clock(rng: Rng, n: int, rate: int) -> np.ndarray:
     """Sharp, bright ticks in a strict rhythm, every second one duller."""
     out = np.zeros(n)
-    pitch, decay = rng.uniform(1500, 4500), rng.uniform(0.003, 0.015)
+    pitch, decay = rng.uniform(1500, 4500), rng.uniform(0.003, 0.012)
     m = int(10 * decay * rate)
     t = _time(m, rate)
     for i, start in enumerate(_onsets(rng, n / rate, rng.uniform(0.2, 0.6), 0)):
@@ -183,7 +183,7 @@ def _level(sound: np.ndarray) -> np.ndarray:
 
 
 def _reverberate(rng: Rng, sound: np.ndarray, rate: int) -> np.ndarray:
-    tail_s, wet = rng.uniform(0.05, 0.6), rng.uniform(0, 0.5)
+    tail_s, wet = rng.uniform(0.05, 0.5), rng.uniform(0, 0.4)
     m = int(tail_s * rate)
     tail = rng.standard_normal(m) * np.exp(-6.9 * _time(m, rate) / tail_s)
     tail *= wet / np.sqrt(np.sum(tail**2))
