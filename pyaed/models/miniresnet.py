@@ -5,6 +5,8 @@ from typing import Any
 from pyaed.models.keras import import_keras
 
 BATCH_NORM_EPSILON = 1.001e-5
+# Ours, not the published 0.99: in a short training the statistics would lag behind the weights. Inference is the same.
+BATCH_NORM_MOMENTUM = 0.9
 STACK_FILTERS = (64, 128, 256)
 POOLINGS = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
 
@@ -56,7 +58,7 @@ def backbone(x: Any, version: str, n_stacks: int, pooling: str | None) -> Any:
 
 def _normalized(x: Any, bn: str, relu: str | None) -> Any:
     layers = import_keras().layers
-    x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, name=bn)(x)
+    x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=bn)(x)
     return layers.Activation("relu", name=relu)(x) if relu else x
 
 

@@ -5,6 +5,8 @@ from typing import Any
 from pyaed.models.keras import import_keras
 
 BATCH_NORM_EPSILON = 1e-4
+# Ours, not the published 0.99: in a short training the statistics would lag behind the weights. Inference is the same.
+BATCH_NORM_MOMENTUM = 0.9
 
 # Separable blocks layer2, layer3 ...: (stride of the depthwise convolution, output channels).
 BLOCKS = (
@@ -48,7 +50,9 @@ def backbone(x: Any, embedding_size: int) -> Any:
     layers = import_keras().layers
 
     def normalized(x: Any, layer: Any, relu: str) -> Any:
-        x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, scale=False, name=f"{layer.name}_bn")(layer(x))
+        x = layers.BatchNormalization(
+            epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, scale=False, name=f"{layer.name}_bn"
+        )(layer(x))
         return layers.ReLU(name=relu)(x)
 
     x = layers.Permute((2, 1, 3), name="permute")(x)

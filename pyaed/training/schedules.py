@@ -25,7 +25,7 @@ def _half_cosine(start: float, end: float, share: float) -> float:
 
 
 def linear(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: float) -> Schedule:
-    return lambda epoch: initial_lr + (end_lr - initial_lr) * _after_hold(epoch, hold_steps, decay_steps)
+    return polynomial(initial_lr=initial_lr, hold_steps=hold_steps, decay_steps=decay_steps, end_lr=end_lr, power=1.0)
 
 
 def exponential(*, initial_lr: float, hold_steps: int, decay_rate: float, min_lr: float = 0.0) -> Schedule:

@@ -1,0 +1,275 @@
+"""The training loop on small made-up patches: files, resuming, determinism, callbacks, errors."""
+
+import csv
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pyaed import metadata, models
+from pyaed.dsp import FeatureSpec
+from pyaed.errors import UserError
+from pyaed.models.keras import import_keras
+from pyaed.training import setup, train
+from pyaed.training.train import _batches, _scores
+
+N_CLASSES = 3
+SHAPE = (16, 12)
+FEATURES = FeatureSpec(n_mels=SHAPE[0], patch_length=SHAPE[1])
+
+
+class Patches:
+    """Patches whose class is the third of the mel bands that is loud; four patches a clip."""
+
+    def __init__(self, n_clips, seed=0, multi_label=False):
+        rng = np.random.default_rng(seed)
+        self.clip_index = np.repeat(np.arange(n_clips), 4)
+        self.clip_labels = np.arange(n_clips) % N_CLASSES
+        self.labels = self.clip_labels[self.clip_index]
+        self.patches = rng.normal(-5, 1, size=(len(self.labels), *SHAPE)).astype(np.float32)
+        for patch, label in zip(self.patches, self.labels):
+            patch[5 * label : 5 * label + 5] += 4
+
+    def targets(self, n_classes):
+        return np.eye(n_classes, dtype=np.float32)[self.labels]
+
+
+def description(multi_label=False):
+    return metadata.ModelMetadata(
+        features=FEATURES, preprocessing={}, class_names=("a", "b", "c"), multi_label=multi_label
+    )
+
+
+def new_model(seed=0, n_classes=N_CLASSES, activation="softmax", dropout=0.0):
+    """A network that has every kind of state (batch statistics, dropout) and builds in no time."""
+    keras = import_keras()
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    x = inputs = keras.Input((*SHAPE, 1))
+    for layer in (
+        layers.Conv2D(8, (5, 3), strides=(5, 3)),
+        layers.BatchNormalization(momentum=0.5),
+        layers.ReLU(),
+        layers.Flatten(),
+        layers.Dropout(dropout),
+        layers.Dense(n_classes, activation=activation),
+    ):
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+def section(**options):
+    return SimpleNamespace(**{"batch_size": 8, "epochs": 2, "optimizer": {"Adam": {"learning_rate": 0.003}}} | options)
+
+
+NOISE = {"GaussianNoise": {"scale": 0.1}, "VolumeAugment": {}}
+
+
+def run(out_dir, model=None, validation=True, cfg=None, multi_label=False, **options):
+    return train(
+        model or new_model(activation="sigmoid" if multi_label else "softmax"),
+        Patches(12),
+        Patches(6, seed=1) if validation else None,
+        cfg or section(),
+        NOISE,
+        7,
+        out_dir,
+        description(multi_label),
+        **options,
+    )
+
+
+def read_csv(path):
+    with open(path, newline="") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def test_trains_a_model_of_the_zoo(tmp_path):
+    model = models.build(SimpleNamespace(name="miniresnet", pooling="avg"), N_CLASSES, SHAPE)
+    assert run(tmp_path, model, cfg=section(epochs=6)).history[-1]["val_clip_accuracy"] >= 0.9
+
+
+def test_learns_and_writes(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    result = run(tmp_path, cfg=section(epochs=6))
+    assert result.history[result.best_epoch - 1]["val_clip_accuracy"] >= 0.9
+    files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert files == [
+        "logs/train_metrics.csv",
+        "saved_models/best_model.keras",
+        "saved_models/last_model.keras",
+        "training_curves.png",
+    ]
+    assert read_csv(tmp_path / "logs/train_metrics.csv") == result.history
+    assert list(result.history[0]) == [
+        "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "val_clip_accuracy",
+    ]  # fmt: skip
+    assert [r["epoch"] for r in result.history] == list(range(1, 7))
+    assert metadata.read(result.best_model) == metadata.read(result.last_model) == description()
+    best = max(result.history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+    assert result.best_epoch == best["epoch"]
+    # The returned model and best_model.keras are those of the best epoch.
+    data = Patches(6, seed=1)
+    p = models.predictor(models.load(result.best_model))(data.patches)
+    np.testing.assert_array_equal(p, models.predictor(result.model)(data.patches))
+    assert _scores(p, data.labels, data.clip_index, False)["val_loss"] == pytest.approx(best["val_loss"], rel=1e-4)
+    assert sum("epoch 3/6" in message for message in caplog.messages) == 1
+
+
+def test_same_seed_same_weights(tmp_path):
+    one, two = (run(tmp_path / name).history for name in "ab")
+    assert one == two
+
+
+def test_resumed_goes_on_as_uninterrupted(tmp_path):
+    whole = run(tmp_path / "whole", cfg=section(epochs=4))
+    first = run(tmp_path / "first", cfg=section(epochs=2))
+    resumed = run(
+        tmp_path / "second",
+        model=new_model(seed=99),
+        cfg=section(epochs=4, resume_training_from=str(first.last_model)),
+    )
+    assert len(resumed.history) == 4
+    for name in ("loss", "val_loss"):
+        assert [r[name] for r in resumed.history] == pytest.approx([r[name] for r in whole.history], rel=1e-4)
+    assert resumed.best_model.is_file()
+    with pytest.raises(UserError, match="already been trained for 2 epochs"):
+        run(tmp_path / "third", cfg=section(epochs=2, resume_training_from=str(first.last_model)))
+
+
+def test_resume_from_another_model_is_refused(tmp_path):
+    path = models.save(new_model(n_classes=N_CLASSES + 1), tmp_path / "other.keras")
+    with pytest.raises(UserError, match="output_shape"):
+        run(tmp_path, cfg=section(resume_training_from=str(path)))
+
+
+def test_resume_from_plain_weights(tmp_path):
+    path = models.save(new_model(seed=3), tmp_path / "plain.h5")
+    result = run(tmp_path, cfg=section(epochs=1, resume_training_from=str(path)))
+    assert [row["epoch"] for row in result.history] == [1]
+
+
+def test_multi_label(tmp_path):
+    result = run(tmp_path, multi_label=True, cfg=section(epochs=3))
+    assert result.model.layers[-1].activation.__name__ == "sigmoid"
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    assert 0.5 <= result.history[-1]["val_clip_accuracy"] <= 1
+
+
+def test_without_validation(tmp_path):
+    result = run(tmp_path, validation=False)
+    assert result.monitor == "loss"
+    assert "val_loss" not in result.history[0]
+
+
+def test_early_stopping_and_dropout(tmp_path):
+    stop = {"EarlyStopping": {"monitor": "val_loss", "patience": 1, "min_delta": 100, "restore_best_weights": True}}
+    result = run(tmp_path, model=new_model(dropout=0.5), cfg=section(epochs=9, callbacks=stop))
+    assert len(result.history) == 2
+    assert result.monitor == "val_loss"
+
+
+def test_patience_longer_than_the_training(tmp_path):
+    stop = {"EarlyStopping": {"monitor": "val_clip_accuracy", "patience": 60}}
+    assert len(run(tmp_path, cfg=section(callbacks=stop)).history) == 2
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "rates"),
+    [
+        ({"LRStepDecay": {"initial_lr": 0.01, "step_size": 2, "decay_rate": 0.5}}, [0.01, 0.005, 0.005]),
+        ({"LearningRateScheduler": {"schedule": "lambda epoch, lr: lr / (1 + epoch)"}}, [0.003, 0.0015, 0.0005]),
+        ({"LearningRateScheduler": {"schedule": "lambda epoch: 1e-3 * (epoch + 1)"}}, [0.001, 0.002, 0.003]),
+        (
+            {"ReduceLROnPlateau": {"monitor": "val_loss", "factor": 0.5, "patience": 1, "min_delta": 100}},
+            [0.003, 0.0015, 0.00075],
+        ),
+    ],
+)
+def test_learning_rates(tmp_path, callbacks, rates):
+    result = run(tmp_path, cfg=section(epochs=3, callbacks=callbacks))
+    assert [row["learning_rate"] for row in result.history] == pytest.approx(rates, rel=1e-4)
+
+
+def test_trained_model_path(tmp_path):
+    copy = tmp_path / "mine" / "trained.h5"
+    run(tmp_path, cfg=section(epochs=1, trained_model_path=str(copy)))
+    assert metadata.read(copy) == description()
+
+
+def test_diverging_training_stops(tmp_path):
+    with pytest.raises(UserError, match=r"lower the learning_rate"):
+        run(tmp_path, cfg=section(epochs=20, optimizer={"SGD": {"learning_rate": 1e30}}))
+
+
+def test_every_epoch_draws_all_patches_anew():
+    x = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1)
+    y = np.arange(10)
+
+    def epochs(first, last, seed=5):
+        batches = list(_batches(x, y, 4, None, seed, first, last).as_numpy_iterator())
+        assert all((b[0].ravel() == b[1]).all() for b in batches)
+        assert [len(b[1]) for b in batches] == [4, 4, 2] * (last - first)
+        return np.concatenate([b[1] for b in batches]).reshape(-1, 10)
+
+    orders = epochs(0, 5)
+    assert (np.sort(orders) == y).all()
+    assert len({tuple(order) for order in orders}) == 5
+    np.testing.assert_array_equal(epochs(3, 5), orders[3:])
+    assert (epochs(0, 5, seed=6) != orders).any()
+
+
+def test_clip_scores():
+    p = np.array([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.2, 0.8]])
+    scores = _scores(p, np.array([0, 0, 0, 0]), np.array([7, 7, 7, 9]), False)
+    assert scores["val_accuracy"] == 0.25
+    assert scores["val_clip_accuracy"] == 0.5
+    scores = _scores(p, np.array([[1, 0], [1, 0], [1, 0], [1, 1]]), np.array([7, 7, 7, 9]), True)
+    assert scores["val_clip_accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("name", setup.OPTIMIZERS)
+def test_optimizers(name):
+    assert type(setup.optimizer({name.lower(): {"learning_rate": "1e-4"}})).__name__ == name
+    assert float(setup.optimizer(name).learning_rate) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": {"Adan": {}}}, "did you mean 'Adam'"),
+        ({"optimizer": {"Adam": {"learning_rat": 1}}}, "did you mean 'learning_rate'"),
+        ({"optimizer": {"Adam": {"learning_rate": "fast"}}}, "expected a number"),
+        ({"optimizer": {"Adam": {}, "SGD": {}}}, "names 2 optimizers"),
+        ({"callbacks": {"EarlyStoping": {}}}, "did you mean 'EarlyStopping'"),
+        ({"callbacks": {"EarlyStopping": {"patienc": 3}}}, "did you mean 'patience'"),
+        ({"callbacks": {"EarlyStopping": {"monitor": "val_acc"}}}, "did you mean 'val_accuracy'"),
+        ({"callbacks": {"EarlyStopping": {"mode": "up"}}}, "expected auto, min or max"),
+        ({"callbacks": {"ReduceLROnPlateau": {"factor": 1.5}}}, "ReduceLROnPlateau"),
+        ({"callbacks": {"ReduceLROnPlateau": {}, "LRStepDecay": {}}}, "both set the learning rate"),
+        ({"callbacks": {"LearningRateScheduler": {}}}, "schedule is missing"),
+        ({"callbacks": {"LearningRateScheduler": {"schedule": "lambda a, b, c: 1"}}}, "lambda epoch, lr"),
+        ({"callbacks": {"LearningRateScheduler": {"schedule": "lambda epoch: 5 - 9"}}}, "learning rate -4"),
+    ],
+)
+def test_settings_refused(tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, cfg=section(**options))
+    assert not list(tmp_path.rglob("*.keras"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: setattr(data, "labels", data.labels + 1), "labels from 1 to 3"),
+        (lambda data: setattr(data, "patches", data.patches[:, :8]), "n_mels, patch_length"),
+        (lambda data: setattr(data, "patches", data.patches[:0]), "has no patches"),
+        (lambda data: data.patches.__setitem__((0, 0, 0), np.nan), "not numbers"),
+    ],
+)
+def test_data_refused(tmp_path, spoil, message):
+    data = Patches(3)
+    spoil(data)
+    with pytest.raises(UserError, match=message):
+        train(new_model(), data, None, section(), None, 1, tmp_path, description())
