@@ -21,6 +21,7 @@ def build(
     multi_label: bool = False,
     dropout: float = 0.0,
     fine_tune: bool = False,
+    seed: int = 0,
 ) -> Any:
     """Build a float model: log-mel patches in, class probabilities out.
 
@@ -42,6 +43,8 @@ def build(
     fine_tune : bool
         Train a pretrained backbone too. Without, its weights and batch statistics stay as published. A backbone
         without pretrained weights is always trained.
+    seed : int
+        Of the initial weights.
 
     Returns
     -------
@@ -64,6 +67,7 @@ def build(
     shape = _patch_shape(getattr(model_cfg, "input_shape", None), input_shape)
     pretrained = bool(getattr(model_cfg, "pretrained_weights", False))
 
+    keras.utils.set_random_seed(seed)
     inputs = keras.Input(shape, name="patch")
     if name == "yamnet":
         size = _choice(model_cfg, "embedding_size", 256, tuple(yamnet.EMBEDDINGS))

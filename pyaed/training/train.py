@@ -124,7 +124,12 @@ def train(
             if best_weights is None:
                 state |= {"best_epoch": 0, "best_score": None}
 
-    n_classes = int(model.output_shape[-1])
+    n_classes = len(metadata.class_names)
+    if model.output_shape != (None, n_classes):
+        raise UserError(
+            f"the model's output has the shape {model.output_shape[1:]}, but there are {n_classes} classes: "
+            f"{', '.join(metadata.class_names)}"
+        )
     x, y, _ = _arrays("training", model, train, n_classes, multi_label)
     val = None if validation is None else _arrays("validation", model, validation, n_classes, multi_label)
 

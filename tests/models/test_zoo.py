@@ -52,6 +52,14 @@ def test_predictor_takes_any_number_of_patches():
         models.predictor(model)(x[:, :, 1:])
 
 
+def test_initial_weights_are_the_seed_s():
+    def weights(**options):
+        return np.concatenate([w.ravel() for w in models.build(small(), 3, (16, 12), **options).get_weights()])
+
+    np.testing.assert_array_equal(weights(seed=4), weights(seed=4))
+    assert (weights(seed=4) != weights(seed=5)).any()
+
+
 def test_dropout_only_when_asked():
     names = [layer.name for layer in models.build(small(), 3, (16, 12), dropout=0.5).layers]
     assert names[-2:] == list(zoo.HEAD)

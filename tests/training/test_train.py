@@ -144,6 +144,11 @@ def test_resume_from_another_model_is_refused(tmp_path):
         run(tmp_path, cfg=section(resume_training_from=str(path)))
 
 
+def test_number_of_classes_is_checked(tmp_path):
+    with pytest.raises(UserError, match="3 classes: a, b, c"):
+        run(tmp_path, model=new_model(n_classes=4))
+
+
 def test_resume_from_plain_weights(tmp_path):
     path = models.save(new_model(seed=3), tmp_path / "plain.h5")
     result = run(tmp_path, cfg=section(epochs=1, resume_training_from=str(path)))
