@@ -90,17 +90,15 @@ for _mode, _name, _text in (
 @cli.command()
 @_with_config
 @click.option("--clips", "n_clips", default=8, show_default=True, help="How many clips of the data set to compare.")
-@click.option("--patches", "n_patches", default=16, show_default=True, help="How many of their patches to infer.")
+@click.option("--patches", default=2, show_default=True, help="Patches to infer of each clip; 0 infers all.")
 @click.option("--port", help="A board that already runs: serial port or URL. Default: build and start the emulator.")
-def verify(
-    config_path: Path | None, overrides: tuple[str, ...], n_clips: int, n_patches: int, port: str | None
-) -> None:
+def verify(config_path: Path | None, overrides: tuple[str, ...], n_clips: int, patches: int, port: str | None) -> None:
     """Compare features and inference on host and board, bit for bit; exit code 1 when anything differs."""
     from pyaed import operations
 
-    run = _start(config_path, overrides)
-    equal = operations.verify(run, n_clips, n_patches, port)
-    _finish(run)
+    started = _start(config_path, overrides)
+    equal = operations.verify(started, n_clips, patches or None, port)
+    _finish(started)
     if not equal:
         raise SystemExit(NOT_EQUAL)
 

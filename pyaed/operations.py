@@ -1,21 +1,24 @@
 """Operation modes and chains: calls the services in order and passes on what they make, nothing else."""
 
 import datetime
+import json
 import logging
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pyaed import __version__, metadata
+from pyaed import __version__, metadata, text
 from pyaed.config import Config
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError, nearest
 from pyaed.files import sha256, write_text
 from pyaed.metadata import ModelMetadata
+from pyaed.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +37,8 @@ class Run:
         Where the run's files go (`hydra.run.dir`).
     float_model, quantized_model : Path or None
         From `general.model_path`, then from the run's own training and quantization.
-    image : pyaed.deploy.Image or None
-        The last image that was built.
+    image, image_of
+        The last image that was built (`pyaed.deploy.Image`), and of which model and board it is.
     reports : dict
         Evaluation reports by name.
     echo : callable
@@ -47,6 +50,7 @@ class Run:
     float_model: Path | None = None
     quantized_model: Path | None = None
     image: Any = None
+    image_of: tuple[Path, str] | None = None
     reports: dict[str, Any] = field(default_factory=dict)
     echo: Callable[[str], None] = print
 
@@ -296,7 +300,7 @@ def evaluate_quantized(run: Run) -> None:
     settings = model_settings(run.config, path)
     patches = _features(run.config, settings, _test_set(run.config, settings), "test features")
     for target in run.config.evaluation.target:
-        with _predictor(run, path, settings, target) as predictor:
+        with _predictor(run, path, target) as predictor:
             _report(run, settings, patches, predictor, f"int8 {target}")
 
 
@@ -309,29 +313,20 @@ def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable
     run.echo(run.reports[name].table())
 
 
-class _predictor:
-    """A context that yields the predictor of a target: TensorFlow Lite, our engine on the host, the emulated board."""
+@contextmanager
+def _predictor(run: Run, path: Path, target: str) -> Iterator[Callable]:
+    """Yield the predictor of a target: TensorFlow Lite's reference kernels, our engine, or the emulated board."""
+    from pyaed import evaluation
+    from pyaed.nn import Engine
 
-    def __init__(self, run: Run, path: Path, settings: ModelMetadata, target: str):
-        self.run, self.path, self.settings, self.target = run, path, settings, target
-        self.board = None
-
-    def __enter__(self) -> Callable:
-        from pyaed import evaluation
-        from pyaed.nn import Engine
-
-        if self.target == "tflite":
-            return evaluation.tflite_predictor(self.path, reference=True)
-        if self.target == "engine":
-            return Engine(self.path).predict
-        program = Engine(self.path).program
-        deploy(self.run)
-        self.board = _board(self.run)
-        return evaluation.board_predictor(self.board.__enter__(), program.input, program.output)
-
-    def __exit__(self, *error: Any) -> None:
-        if self.board is not None:
-            self.board.__exit__(*error)
+    if target == "tflite":
+        yield evaluation.tflite_predictor(path, reference=True)
+    elif target == "engine":
+        yield Engine(path).predict
+    else:
+        deploy(run)
+        with _emulated(run) as link:
+            yield evaluation.board_predictor(link)
 
 
 def predict(run: Run) -> None:
@@ -349,7 +344,7 @@ def predict(run: Run) -> None:
 
         probabilities = evaluation.predict_patches(evaluation.keras_predictor(models.load(path)), patches.patches)
     else:
-        with _predictor(run, path, settings, config.prediction.target) as predictor:
+        with _predictor(run, path, config.prediction.target) as predictor:
             probabilities = evaluation.predict_patches(predictor, patches.patches)
     decisions = evaluation.clip_decisions(
         probabilities, patches.clip_index, len(patches.clips), settings.multi_label, settings.unknown_class_threshold
@@ -359,39 +354,130 @@ def predict(run: Run) -> None:
     log.info("predictions: %s", target)
 
 
-def deploy(run: Run) -> None:
-    """Generate the C of the quantized model and build the board's image with it."""
+def deploy(run: Run, board: str | None = None) -> None:
+    """Generate the C of the quantized model and build the image of `deployment.hardware_setup.board` with it."""
     from pyaed import deploy as service
 
     path = _needed(run.quantized_model, "a quantized model (.tflite)")
-    settings = model_settings(run.config, path)
-    board = service.board_name(run.config.deployment.hardware_setup.board)
-    if run.image is not None and run.image.board == board and run.image.model == path:
+    board = service.find_board(board or run.config.deployment.hardware_setup.board).name
+    if run.image is not None and run.image_of == (path, board):
         return
-    run.image = service.deploy(path, settings, board, run.folder / "deployment" / board)
-    run.echo(run.image.table())
+    settings = model_settings(run.config, path)
+    folder = service.generate(path, settings.features, settings, run.folder / "deployment", board)
+    run.image, run.image_of = service.build_image(folder, board), (path, board)
+    run.echo(f"image {run.image.elf}\n{text.table(run.image.table())}\n")
 
 
-def _board(run: Run, icount: bool = False, transport: str = "tcp") -> Any:
-    from pyaed.device import open_board
+@contextmanager
+def _emulated(run: Run, icount: bool = False) -> Iterator[Any]:
+    """Start the emulator with the run's image and yield the link to it."""
+    from pyaed.device.emulator import Emulator
 
-    return open_board(run.image, icount=icount, transport=transport)
+    with Emulator(run.image.elf, run.image.board.name, icount=icount) as emulator, emulator.link() as link:
+        yield link
 
 
 def benchmark(run: Run) -> None:
-    """Run the image on the board and print what each stage and layer costs, next to the published figures."""
-    from pyaed import device
+    """Run the image on the emulated board and print what each stage and layer costs, next to the published figures."""
+    from pyaed import nn
+    from pyaed.device import benchmark as service
+    from pyaed.device.published import PUBLISHED
 
-    deploy(run)
-    with _board(run, icount=True) as link:
-        result = device.benchmark(link, run.image)
-    run.echo(result.table())
-    write_text(run.folder / "benchmark.json", result.to_json())
+    deploy(run, run.config.benchmarking.board)
+    settings = model_settings(run.config, run.quantized_model)
+    program = nn.compile_graph(nn.read_tflite(run.quantized_model))
+    with _emulated(run, icount=True) as link:
+        result = service.benchmark(link, settings.features.patch_hop, program.table())
+    share, per_mac = {"share": ".1%"}, {f"{result.unit} per MAC": ".2f"}
+    rows = [
+        {k: v for k, v in row.items() if k not in (f"{result.unit} min", f"{result.unit} max")}
+        for row in result.table()
+    ]
+    run.echo(
+        f"{result.board}: {result.unit} counted on the emulated Cortex-M33 (no time)\n{text.table(rows, share | per_mac)}\n"
+        f"a new patch costs {result.per_patch:,} {result.unit}: its {settings.features.patch_hop} new frames, quantization "
+        f"and inference\nstack: {result.counters['stack_used']:,} of {result.counters['stack_size']:,} bytes used\n\n"
+        "published by ST, measured on a B-U585I-IOT02A at 160 MHz (time, not instructions; RAM of activations, flash of "
+        f"weights only)\n{text.table(PUBLISHED)}\n"
+    )
+    write_text(
+        run.folder / "benchmark.json",
+        json.dumps(
+            {
+                "board": result.board,
+                "unit": result.unit,
+                "rows": result.table(),
+                f"{result.unit} per patch": result.per_patch,
+                "stack_used": result.counters["stack_used"],
+                "image": run.image.table(),
+                "published": PUBLISHED,
+            },
+            indent=1,
+        ),
+    )
 
 
-def verify(run: Run, n_clips: int = 8, url: str | None = None) -> bool:
-    """Compare features and inference of real clips on board and host, bit for bit; True when everything is equal."""
-    raise NotImplementedError
+def verify(run: Run, n_clips: int = 8, patches_per_clip: int | None = 2, port: str | None = None) -> bool:
+    """Compare features and inference of clips on board and host, bit for bit.
+
+    Real clips come from the configured test set (else its other sets); adversarial ones are always added.
+
+    Parameters
+    ----------
+    run : Run
+    n_clips : int
+        Real clips.
+    patches_per_clip : int or None
+        Patches to infer of each clip; None infers all.
+    port : str, optional
+        A board that already runs the image; by default the image is built and the emulator started.
+
+    Returns
+    -------
+    bool
+        True when everything is equal; the report is printed either way.
+    """
+    from pyaed import data, nn
+    from pyaed.device.link import Link
+    from pyaed.device.verify import adversarial_clips, check_identity
+    from pyaed.device.verify import verify as service
+    from pyaed.dsp import quantize as quantize_patches
+
+    path = _needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path)
+    front_end, engine = FrontEnd(settings.features), nn.Engine(path)
+    clips = adversarial_clips(max(32000, settings.features.min_samples))
+    if run.config.dataset.model_fields_set & {f"{part}_csv_path" for part in ("training", "test", "validation")}:
+        names = [name for name in settings.class_names if name != settings.garbage_class]
+        sets = _sets(run.config, names)
+        real = list((sets.test or sets.training).clips)
+        step = max(1, len(real) // max(1, n_clips))
+        clips += [(c.name, data.load_pcm(c.path, settings.preprocessing)) for c in real[::step][:n_clips]]
+    else:
+        log.info("no data set is configured: only adversarial signals are compared")
+
+    def inputs(log_mel: Any) -> Any:
+        patches = front_end.patches(log_mel)[:patches_per_clip]
+        model_input = engine.program.input
+        if model_input.dtype == "float32":
+            return patches
+        return quantize_patches(patches, model_input.scale, model_input.zero_point, model_input.dtype)
+
+    def compare(link: Link) -> Any:
+        check_identity(link.identify(), engine.program.hash, settings.features.hash, settings.class_names)
+        shown = progress(clips, label="verify", unit="clips")
+        return service(link, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
+
+    if port is not None:
+        with Link(port) as link:
+            report = compare(link)
+    else:
+        deploy(run)
+        with _emulated(run) as link:
+            report = compare(link)
+    run.echo(str(report))
+    write_text(run.folder / "verify.txt", f"{report}\n")
+    return report.ok
 
 
 # --- chains ------------------------------------------------------------------------------------------------------------

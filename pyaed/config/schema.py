@@ -76,6 +76,8 @@ class Dataset(Section):
     training_folds: list[int] | None = None
     validation_folds: list[int] | None = None
     test_folds: list[int] | None = None
+    # pyaed: how the validation set is drawn; by fold where every clip has one, unless folds are named
+    split_by: Literal["fold", "random"] | None = None
     # pyaed: leave out clips that can't be used (unreadable, silent, too short) instead of stopping at them
     skip_bad_clips: bool = False
 
