@@ -77,7 +77,11 @@ def start(config: Config, overrides: Sequence[str] = ()) -> Run:
     write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(list(overrides)))
     handler = logging.FileHandler(folder / "pyaed.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger("pyaed").addHandler(handler)
+    logger = logging.getLogger("pyaed")
+    for earlier in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
+        logger.removeHandler(earlier)
+        earlier.close()
+    logger.addHandler(handler)
     return run
 
 

@@ -1,0 +1,119 @@
+"""The commands, one after another, on a small project; each in a process of its own."""
+
+import csv
+import json
+import sys
+
+import pytest
+import yaml
+from conftest import pyaed
+
+from pyaed import metadata
+
+
+def test_the_chain_left_what_it_promises(project):
+    run = project.folder / "run"
+    for name in (
+        ".hydra/config.yaml",
+        ".hydra/overrides.yaml",
+        "pyaed.log",
+        "logs/train_metrics.csv",
+        "saved_models/best_model.keras",
+        "saved_models/last_model.keras",
+        "evaluation/float_report.json",
+        "evaluation/int8_engine_confusion_clip.png",
+    ):
+        assert (run / name).stat().st_size > 0, name
+    for path in (project.float_model, project.quantized_model):
+        carried = metadata.read(path)
+        assert carried.features.n_mels == 32
+        assert carried.class_names[0] == "alarm"
+        assert carried.provenance["training_clips"] == 24
+
+
+def test_targets_agree(project):
+    """TensorFlow Lite's reference kernels, our engine and the emulated board give the same report."""
+    result = project.pyaed(
+        "evaluate", "-c", project.config, f"general.model_path={project.quantized_model}",
+        "evaluation.target=[tflite, engine, emulator]", "hydra.run.dir=evaluated",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    reports = [
+        json.loads((project.folder / "evaluated/evaluation" / f"int8_{target}_report.json").read_text())
+        for target in ("tflite", "engine", "emulator")
+    ]
+    for report in reports:
+        del report["name"]
+    assert reports[0] == reports[1] == reports[2]
+
+
+def test_predict_needs_only_the_model(project):
+    """Features, preprocessing and class order travel in the file: no configuration is given."""
+    result = project.pyaed(
+        "predict", f"general.model_path={project.quantized_model}", "prediction.test_files_path=data/audio",
+        "hydra.run.dir=predicted",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    rows = list(csv.DictReader(open(project.folder / "predicted/predictions.csv")))
+    assert len(rows) == 40
+    names = metadata.read(project.quantized_model).class_names
+    for row in rows:
+        assert abs(sum(float(row[f"p_{name}"]) for name in names) - 1) < 0.02
+        assert row["class"] in names
+
+
+def test_verify_and_benchmark(project):
+    result = project.pyaed(
+        "verify", "-c", project.config, f"general.model_path={project.quantized_model}", "hydra.run.dir=verified",
+        "--clips", "2", "--patches", "1",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert "agree in every bit" in result.out
+    result = project.pyaed("benchmark", f"general.model_path={project.quantized_model}", "hydra.run.dir=benchmarked")
+    assert result.code == 0, result.err
+    assert "instructions" in result.out
+    assert "time, not instructions" in result.out
+    rows = json.loads((project.folder / "benchmarked/benchmark.json").read_text())["rows"]
+    assert sum(row["share"] for row in rows if row["stage"] == "node") == pytest.approx(1, abs=0.01)
+
+
+def test_init_writes_a_configuration_that_loads(tmp_path):
+    assert pyaed("init", "my.yaml", cwd=tmp_path).code == 0
+    assert yaml.safe_load((tmp_path / "my.yaml").read_text())["operation_mode"] == "chain_tbqeb"
+    assert pyaed("init", "my.yaml", cwd=tmp_path).code == 2
+
+
+def test_doctor_names_every_tool():
+    result = pyaed("doctor")
+    assert result.code == 0, result.out
+    for name in ("QEMU", "Arm compiler", "TensorFlow", "ST Edge AI"):
+        assert name in result.out
+
+
+LIGHT = """
+import sys
+from click.testing import CliRunner
+from pyaed.cli import cli
+result = CliRunner().invoke(cli, {arguments!r})
+assert result.exit_code == 0, (result.output, result.exception)
+heavy = [m for m in ("tensorflow", "keras", "librosa", "scipy", "sklearn") if m in sys.modules]
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("command", ["help", "doctor", "init", "deploy", "predict", "benchmark"])
+def test_no_command_that_needs_no_tensorflow_imports_it(project, tmp_path, command):
+    import subprocess
+
+    arguments = {
+        "help": ["--help"],
+        "doctor": ["doctor"],
+        "init": ["init", str(tmp_path / "x.yaml")],
+        "predict": ["predict", "prediction.test_files_path=" + str(project.folder / "data/audio")],
+    }.get(command, [command])
+    if command in ("deploy", "predict", "benchmark"):
+        arguments = [*arguments, f"general.model_path={project.quantized_model}", f"hydra.run.dir={tmp_path / 'run'}"]
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT.format(arguments=arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
