@@ -21,6 +21,9 @@ MACHINES = {"mps2_an505": ["-M", "mps2-an505", "-cpu", "cortex-m33"]}
 #: One instruction takes 2^6 ns of virtual time; the board's counter relies on it.
 ICOUNT = ["-icount", "shift=6,sleep=off"]
 
+#: QEMU's own words that tell nothing about an early end.
+ROUTINE = ("char device redirected to", "QEMU waiting for connection on")
+
 APT_LINE = "sudo apt-get install qemu-system-arm"
 
 # Between fork and QEMU stands a Python process that asks the kernel to end QEMU with us, however we end, then becomes it.
@@ -136,7 +139,8 @@ class Emulator:
         code = self._process.poll()
         if code is not None:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            text = "\n".join(l for l in self.output().splitlines() if "char device redirected" not in l).strip()
+            lines = [line for line in self.output().splitlines() if not any(word in line for word in ROUTINE)]
+            text = "\n".join(lines).strip()
             raise UserError(f"the emulator {how}" + (f": {text}" if text else " without a word"))
 
     def link(self, **options) -> Link:

@@ -1,0 +1,60 @@
+/* A board for the host: the link on stdin and stdout, until stdin ends. The application runs on it under the sanitizers. */
+#include "board.h"
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+const aed_board_description aed_board = {
+    .name = "host",
+    .counter_unit = "nanoseconds",
+    .counter_numerator = 1,
+    .counter_denominator = 1,
+    .calibration_count = 0,
+};
+
+void aed_board_init(void) {
+}
+
+size_t aed_board_read(uint8_t *data, size_t n) {
+  const ssize_t got = read(STDIN_FILENO, data, n);
+  if (got <= 0) {
+    aed_board_exit(got == 0 ? 0 : 2);
+  }
+  return (size_t)got;
+}
+
+void aed_board_idle(void) {
+}
+
+void aed_board_write(const uint8_t *data, size_t n) {
+  while (n > 0) {
+    const ssize_t done = write(STDOUT_FILENO, data, n);
+    if (done < 0) {
+      aed_board_exit(3);
+    }
+    data += done;
+    n -= (size_t)done;
+  }
+}
+
+uint32_t aed_board_counter(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint32_t)((uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec);
+}
+
+uint32_t aed_board_calibrate(void) {
+  return 0;
+}
+
+uint32_t aed_board_stack_size(void) {
+  return 0;
+}
+
+uint32_t aed_board_stack_used(void) {
+  return 0;
+}
+
+void aed_board_exit(int32_t code) {
+  exit(code);
+}

@@ -1,0 +1,123 @@
+"""The whole application on this machine, under the sanitizers: floods of good, bad and malicious frames."""
+
+import subprocess
+import zlib
+
+import numpy as np
+from support import images
+
+from pyaed.device import framing
+from pyaed.device.messages import table
+
+
+def request(rng, sequence: int) -> bytes:
+    """A payload: mostly a known message, its body of right or wrong length, with random or plausible content."""
+    messages = table().messages
+    code = int(rng.integers(0, 256)) if rng.random() < 0.05 else messages[rng.integers(len(messages))].code
+    message = next((m for m in messages if m.code == code), None)
+    if message and message.name == "benchmark" and rng.random() < 0.9:  # slow: rarely
+        message = table()["counters"]
+        code = message.code
+    size = message.request.size if message else 0
+    tail = int(rng.choice([0, 2, 64, 1000, 4000])) if message and message.request.tail else 0
+    if rng.random() < 0.2:
+        tail += int(rng.integers(0, 20))
+    body = rng.bytes(size + tail)
+    if size == 4 and rng.random() < 0.7:  # a plausible position, offset or index
+        body = int(rng.choice([0, 0, 1, 3, 100, 190, 191, 192, 65535])).to_bytes(4, "little") + body[4:]
+    body = body[: table().max_payload - table().header.size]
+    header = table().header.pack(type=code, status=0, sequence=sequence, dropped=int(rng.integers(2**32)))
+    return header + body
+
+
+def spoil(rng, frame: bytes) -> bytes:
+    """The frame after an accident: flipped, cut, doubled, drowned in noise; ended, so that the next one is whole."""
+    kind = rng.integers(5)
+    if kind == 0:
+        frame = bytearray(frame)
+        frame[rng.integers(len(frame))] ^= 1 << rng.integers(8)
+        return bytes(frame) + b"\0"
+    if kind == 1:
+        return frame[: rng.integers(len(frame))] + b"\0"
+    if kind == 2:
+        return rng.bytes(int(rng.integers(1, 6000))) + b"\0"
+    if kind == 3:
+        return b"\xaa" * 9000 + b"\0"
+    return b"\0" * int(rng.integers(1, 50))
+
+
+def talk(data: bytes) -> list[bytes]:
+    """Send bytes to a fresh application; return the payloads that it answers. It must end well."""
+    done = subprocess.run([images.host_application()], input=data, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
+    receiver = framing.Receiver(table().max_payload, table().header.size)
+    replies = receiver.feed(done.stdout)
+    assert receiver.counters.dropped == 0
+    return replies
+
+
+def test_each_good_request_is_answered_once_whatever_comes_between():
+    rng = np.random.default_rng(5)
+    data, sent = b"", []
+    for sequence in range(4000):
+        payload = request(rng, sequence)
+        data += framing.encode(payload)
+        sent.append((payload[0], sequence))
+        if rng.random() < 0.3:
+            data += spoil(rng, framing.encode(request(rng, 60000)))
+    header = table().header
+    replies = [header.unpack(r[: header.size]) for r in talk(data)]
+    answered = [(r["type"] & 0x7F if r["type"] & 0x80 else None, r["sequence"]) for r in replies]
+    answered = [a for a in answered if a[1] != 60000]  # a frame may survive its accident
+    assert answered == [(code & 0x7F, sequence) for code, sequence in sent]
+    for reply in replies:
+        assert -5 <= reply["status"] <= 0
+    assert replies[-1]["dropped"] >= 0
+
+
+def test_replies_fit_the_table_and_errors_have_no_body():
+    rng = np.random.default_rng(6)
+    requests = [request(rng, n) for n in range(1500)]
+    by_code = {m.code: m for m in table().messages}
+    seen = {}
+    for reply in talk(b"".join(framing.encode(r) for r in requests)):
+        header, body = table().header.unpack(reply[:8]), reply[8:]
+        if header["status"]:
+            assert body == b""
+        else:
+            message = by_code[header["type"] & 0x7F]
+            message.reply.unpack(body)
+            seen[message.name] = seen.get(message.name, 0) + 1
+    assert set(seen) == {m.name for m in table().messages}
+
+
+def test_random_bytes_only():
+    rng = np.random.default_rng(7)
+    good = table().header.pack(type=table()["counters"].code, status=0, sequence=7, dropped=0)
+    replies = talk(rng.bytes(3_000_000) + b"\0" + framing.encode(good))
+    assert table().header.unpack(replies[-1][:8])["sequence"] == 7
+    counters = table()["counters"].reply.unpack(replies[-1][8:])
+    assert counters["garbage"] + counters["truncated"] + counters["bad_crc"] > 1000
+
+
+def test_the_same_bits_as_the_host(tmp_path):
+    """The application here and the host's engine agree: what the emulator shows later isn't the first look."""
+    from pyaed import nn
+
+    pcm = images.noise(3000)
+    patch = images.to_inputs(np.zeros((12, 16), np.float32))[0]
+    messages = table()
+
+    def payload(name, tail=b"", **fields):
+        header = messages.header.pack(type=messages[name].code, status=0, sequence=1, dropped=0)
+        return framing.encode(header + messages[name].request.pack(tail, **fields))
+
+    data = payload("features", pcm[:2000].tobytes(), position=0)
+    data += payload("upload", patch.tobytes(), offset=0) + payload("infer")
+    frames, _, inferred = (r[8:] for r in talk(data))
+    log_mel = messages["features"].reply.unpack(frames)["log_mel"].reshape(-1, 16)
+    host = images.FrontEnd(images.SPEC).log_mel(pcm)[: len(log_mel)]
+    assert log_mel.view(np.uint32).tolist() == host.view(np.uint32).tolist()
+    reply = messages["infer"].reply.unpack(inferred)
+    assert reply["input_crc"] == zlib.crc32(patch.tobytes())
+    assert reply["output"].tobytes() == nn.Engine(images.program()).run(patch[np.newaxis]).tobytes()

@@ -1,0 +1,152 @@
+"""Framing: the C of the firmware and the Python of the host, against each other and against everything a line can do."""
+
+import ctypes
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import images
+
+from pyaed.device import framing
+from pyaed.sources import source_root
+
+MAX_PAYLOAD, MIN_PAYLOAD = 700, 8
+COUNTERS = ("frames", "overlong", "garbage", "truncated", "bad_crc")
+
+
+class CReceiver(ctypes.Structure):
+    """aed_frame_receiver, for this machine."""
+
+    _fields_ = [
+        ("buffer", ctypes.c_void_p),
+        ("capacity", ctypes.c_size_t),
+        ("min_payload", ctypes.c_size_t),
+        ("length", ctypes.c_size_t),
+        ("skipping", ctypes.c_int32),
+        ("counters", ctypes.c_uint32 * 5),
+    ]
+
+
+@pytest.fixture(scope="module")
+def c():
+    app = source_root() / "firmware" / "app"
+    path = images.folder() / "framing.so"
+    sources = [str(app / f"aed_{name}.c") for name in ("cobs", "crc32", "frame")]
+    flags = ["-std=c11", "-O1", "-shared", "-fPIC", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    include = str(source_root() / "dsp_c" / "include")
+    subprocess.run(["gcc", *flags, f"-I{include}", *sources, "-o", str(path)], check=True)
+    library = ctypes.CDLL(str(path))
+    library.aed_frame_receive.restype = library.aed_frame_encode.restype = ctypes.c_size_t
+    library.aed_frame_receiver_init.argtypes = [
+        ctypes.POINTER(CReceiver),
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_size_t,
+    ]
+    library.aed_frame_receive.argtypes = [ctypes.POINTER(CReceiver), ctypes.c_uint8]
+    library.aed_frame_encode.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+    return library
+
+
+def c_encode(c, payload: bytes) -> bytes:
+    room = ctypes.create_string_buffer(payload, len(payload) + framing.CRC_SIZE)
+    out = ctypes.create_string_buffer(framing.max_frame(len(payload)))
+    n = c.aed_frame_encode(room, len(payload), out)
+    return out.raw[:n]
+
+
+def c_receive(c, data: bytes) -> tuple[list[bytes], dict]:
+    receiver, buffer = CReceiver(), ctypes.create_string_buffer(framing.max_frame(MAX_PAYLOAD))
+    c.aed_frame_receiver_init(receiver, buffer, len(buffer), MIN_PAYLOAD)
+    payloads = []
+    for byte in data:
+        if n := c.aed_frame_receive(receiver, byte):
+            payloads.append(buffer.raw[:n])
+    return payloads, dict(zip(COUNTERS, receiver.counters))
+
+
+def python_receive(data: bytes, pieces: list[int]) -> tuple[list[bytes], dict]:
+    receiver = framing.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
+    payloads, at = [], 0
+    for n in [*pieces, len(data)]:
+        payloads += receiver.feed(data[at : at + n])
+        at += n
+    return payloads, vars(receiver.counters)
+
+
+payloads = st.one_of(
+    st.binary(min_size=MIN_PAYLOAD, max_size=MAX_PAYLOAD),
+    st.lists(st.sampled_from([0, 1, 255]), min_size=MIN_PAYLOAD, max_size=MAX_PAYLOAD).map(bytes),
+    st.builds(lambda n, z: bytes([7]) * n + bytes(z) + bytes([9]) * 9, st.integers(240, 270), st.integers(0, 3)),
+)
+
+
+@given(payloads)
+@settings(max_examples=300, deadline=None)
+def test_both_sides_encode_alike_and_decode_each_other(c, payload):
+    frame = framing.encode(payload)
+    assert frame == c_encode(c, payload)
+    assert len(frame) <= framing.max_frame(len(payload))
+    assert frame.index(0) == len(frame) - 1
+    assert framing.cobs_decode(frame[:-1])[: -framing.CRC_SIZE] == payload
+    assert c_receive(c, frame)[0] == [payload]
+
+
+noise = st.one_of(st.binary(max_size=60), st.binary(min_size=1200, max_size=1300), st.just(b"\0\0\0"))
+
+
+@st.composite
+def line(draw):
+    """Bytes of a bad line: frames whole, cut, bit-flipped, doubled, too long, and noise between."""
+    data = b""
+    for _ in range(draw(st.integers(1, 6))):
+        frame = framing.encode(draw(st.binary(min_size=0, max_size=40)))
+        match draw(st.sampled_from(["whole", "cut", "flip", "twice", "long", "noise"])):
+            case "cut":
+                frame = frame[: draw(st.integers(0, len(frame)))]
+            case "flip":
+                bit = draw(st.integers(0, 8 * len(frame) - 1))
+                frame = bytearray(frame)
+                frame[bit // 8] ^= 1 << bit % 8
+            case "twice":
+                frame = frame + frame
+            case "long":
+                frame = framing.encode(bytes(range(1, 250)) * 4)
+            case "noise":
+                frame = draw(noise)
+        data += frame
+    return data
+
+
+@given(line(), st.lists(st.integers(0, 50), max_size=8))
+@settings(max_examples=400, deadline=None)
+def test_both_sides_see_the_same_in_a_bad_line(c, data, pieces):
+    got, counters = c_receive(c, data)
+    assert (got, counters) == python_receive(data, pieces)
+    # Whatever came before, one zero later the next frame arrives.
+    good = framing.encode(b"still here")
+    assert c_receive(c, data + b"\0" + good)[0][-1] == b"still here"
+    assert python_receive(data + b"\0" + good, pieces)[0][-1] == b"still here"
+
+
+@given(payloads, st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_damaged_frame_never_passes(c, payload, data):
+    frame = bytearray(framing.encode(payload))
+    for _ in range(data.draw(st.integers(1, 3))):
+        frame[data.draw(st.integers(0, len(frame) - 2))] ^= 1 << data.draw(st.integers(0, 7))
+    if bytes(frame) == framing.encode(payload):
+        return
+    got, counters = python_receive(bytes(frame), [])
+    assert payload not in got or frame.count(0) > 1
+    assert c_receive(c, bytes(frame)) == (got, counters)
+
+
+def test_a_flood_needs_no_memory():
+    receiver = framing.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
+    for _ in range(100):
+        assert receiver.feed(b"\xaa" * 10000) == []
+    assert len(receiver._pending) <= framing.max_frame(MAX_PAYLOAD)
+    assert receiver.feed(b"\0" + framing.encode(b"still here")) == [b"still here"]
+    assert receiver.counters.overlong == receiver.counters.dropped == 1

@@ -1,0 +1,82 @@
+"""The message table: one YAML file, the same structures in C, in Python and in the documentation."""
+
+import re
+import subprocess
+
+import pytest
+from support import images
+
+from pyaed.deploy import write_messages_header
+from pyaed.device.messages import parse, table
+from pyaed.sources import source_root
+
+BAD = {
+    "unaligned": "[{name: a, type: u8, text: x}, {name: b, type: u32, text: x}]",
+    "padding": "[{name: a, type: u32, text: x}, {name: b, type: u8, text: x}]",
+}
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "arm-none-eabi-gcc"])
+def test_c_header_has_the_sizes_of_the_table(tmp_path, compiler):
+    write_messages_header(tmp_path)
+    sizes = ", ".join(
+        f"sizeof(aed_link_{m.name}_{b.side})" for m in table().messages for b in (m.request, m.reply) if b.fields
+    )
+    source = tmp_path / "sizes.c"
+    source.write_text(f'#include "aed_link_messages.h"\nconst unsigned sizes[] = {{{sizes}}};\n')
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Wpadded", "-Werror", "-c"]
+    subprocess.run([compiler, *flags, str(source), "-o", str(tmp_path / "sizes.o")], check=True)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_table_that_would_need_padding_is_refused(case):
+    text = f"""
+protocol_version: 1
+max_payload: 64
+reply_bit: 128
+header: [{{name: type, type: u8, text: x}}]
+messages: [{{name: a, code: 1, text: x, request: {BAD[case]}, reply: []}}]
+"""
+    with pytest.raises(ValueError, match="multiple|padding"):
+        parse(text)
+
+
+def test_pack_and_unpack_are_inverse():
+    for message in table().messages:
+        for body in (message.request, message.reply):
+            zero = body.unpack(bytes(body.size))
+            values = {f.name: zero[f.name].encode() if f.type == "char" else zero[f.name] for f in body.fields}
+            assert body.pack(**values) == bytes(body.size)
+    with pytest.raises(ValueError, match="bytes where the table has"):
+        table()["identify"].reply.unpack(bytes(7))
+
+
+def test_documentation_states_the_table():
+    text = (source_root() / "docs" / "link.md").read_text()
+    assert f"version {table().protocol_version}" in text
+    for message in table().messages:
+        section = re.search(rf"^### {message.code} `{message.name}`\n(.*?)(?=^##|\Z)", text, re.M | re.S)
+        assert section, message.name
+        for body in (message.request, message.reply):
+            offset = 0
+            for field in body.fields:
+                count = f"[{field.count}]" if field.count > 1 else ""
+                row = f"| {body.side} | {offset} | `{field.name}` | {field.type}{count} |"
+                assert row in section[1], row
+                offset += field.size
+            if body.tail:
+                row = f"| {body.side} | {offset} | `{body.tail.name}` | {body.tail.type}[...] |"
+                assert row in section[1], row
+
+
+def test_generated_sources_are_kept_apart():
+    names = sorted(p.name for p in images.generated().iterdir() if p.is_file())
+    assert [n for n in names if not n.endswith(".log")] == [
+        "aed_features.c",
+        "aed_features.h",
+        "aed_identity.c",
+        "aed_identity.h",
+        "aed_link_messages.h",
+        "aed_model.c",
+        "aed_model.h",
+    ]

@@ -1,0 +1,119 @@
+"""A tiny quantized model and its firmware image, each made once in a test run."""
+
+import atexit
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from pyaed import deploy, nn
+from pyaed.dsp import FeatureSpec, FrontEnd, quantize
+from pyaed.metadata import ModelMetadata
+from pyaed.sources import source_root
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SPEC = FeatureSpec(n_fft=256, window_length=200, hop_length=100, n_mels=16, patch_length=12, overlap=0.5)
+METADATA = ModelMetadata(
+    SPEC, {}, ('do"g', "été\\n", "other"), garbage_class="other", unknown_class_threshold=0.25
+)  # names that need care in C
+
+
+def once(function):
+    """Cache a function of `io`, whether it is given or left at "int8"."""
+    cached = functools.cache(function)
+    return functools.wraps(function)(lambda io="int8": cached(io))
+
+
+@functools.cache
+def folder() -> Path:
+    """A temporary folder that lives as long as the test run."""
+    path = Path(tempfile.mkdtemp(prefix="pyaed-tests-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+@once
+def tiny_model(io: str) -> Path:
+    """A small convolutional net, quantized by TensorFlow Lite's converter; `io` is the type of its input and output."""
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(3)
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [
+            layers.Input((SPEC.n_mels, SPEC.patch_length, 1), batch_size=1),
+            layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+            layers.DepthwiseConv2D(3, padding="same", activation="relu"),
+            layers.Conv2D(12, 1, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(len(METADATA.class_names), activation="softmax"),
+        ]
+    )
+    patches = FrontEnd(SPEC)(noise(20000))[..., np.newaxis]
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([p[np.newaxis]] for p in patches)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = getattr(tf, io)
+    path = folder() / f"tiny_{io}.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
+@once
+def program(io: str) -> nn.Program:
+    """The tiny model, lowered."""
+    return nn.compile_graph(nn.read_tflite(tiny_model(io)))
+
+
+@once
+def generated(io: str) -> Path:
+    """The generated sources of the tiny model."""
+    return deploy.generate(program(io), SPEC, METADATA, folder() / f"generated_{io}")
+
+
+@once
+def image(io: str) -> deploy.Image:
+    """The tiny model's image for the emulated board."""
+    return deploy.build_image(generated(io))
+
+
+def copied_sources(name: str) -> Path:
+    """A copy of the generated sources, to be spoilt by a test."""
+    target = folder() / name
+    return Path(shutil.copytree(generated(), target, ignore=shutil.ignore_patterns("mps2_an505", "*.log")))
+
+
+def to_inputs(log_mel: np.ndarray, io: str = "int8") -> np.ndarray:
+    """Cut frames into patches in the tiny model's input type."""
+    patches = FrontEnd(SPEC).patches(log_mel)
+    end = program(io).input
+    return patches if end.dtype == "float32" else quantize(patches, end.scale, end.zero_point, end.dtype)
+
+
+def noise(n: int, seed: int = 0) -> np.ndarray:
+    """Noise of changing level, int16."""
+    envelope = 3000 * (1.2 + np.sin(np.arange(n) / 3000))
+    return np.clip(np.random.default_rng(seed).normal(size=n) * envelope, -32768, 32767).astype(np.int16)
+
+
+@functools.cache
+def host_application() -> Path:
+    """The whole application with the tiny model for this machine, under the address and undefined-behaviour sanitizers."""
+    root = source_root()
+    sources = [root / "firmware" / "tests" / "host_board.c"]
+    for part in ("firmware/app", "dsp_c/src", "nn_c/src"):
+        sources += sorted((root / part).glob("*.c"))
+    sources += sorted(generated().glob("*.c"))
+    includes = ("firmware/app", "firmware/boards", "dsp_c/include", "nn_c/include")
+    program_path = folder() / "application"
+    command = ["gcc", "-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-math-errno"]
+    command += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    command += [f"-I{root / part}" for part in includes] + [f"-I{generated()}"]
+    subprocess.run([*command, *map(str, sources), "-o", str(program_path)], check=True)
+    return program_path
