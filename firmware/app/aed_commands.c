@@ -33,7 +33,8 @@ typedef struct {
 
 typedef aed_status (*handler)(aed_commands *commands, exchange *x);
 
-/* Text into a field of n bytes: cut to fit, zeros behind. Not NUL-terminated when it fills the field. */
+/* Text into a field of n bytes: cut to fit, zeros behind. Not NUL-terminated when it fills the
+ * field. */
 static void put_text(char *field, const char *text, size_t n) {
   size_t i = 0;
   for (; i < n && text[i] != 0; i++) {
@@ -183,8 +184,8 @@ static aed_status on_features(aed_commands *commands, exchange *x) {
   }
   aed_link_features_reply reply = {.first_frame = (uint32_t)aed_stream_frames(stream)};
   size_t used = sizeof reply;
-  /* One hop at most completes one frame, so each frame can be picked up. The first piece is empty: zeros in front of
-   * the clip may be a frame by themselves. */
+  /* One hop at most completes one frame, so each frame can be picked up. The first piece is empty:
+   * zeros in front of the clip may be a frame by themselves. */
   size_t piece = 0;
   do {
     const int32_t frames = aed_stream_frames(stream);
@@ -303,7 +304,8 @@ static void profile_node(void *context, uint32_t node) {
   profile->last = aed_board_counter(); /* read again: this function isn't counted */
 }
 
-/* Push noise until a patch waits; the ticks of the last hop and the memory to time the front end's parts on. */
+/* Push noise until a patch waits; the ticks of the last hop and the memory to time the front end's
+ * parts on. */
 static aed_status count_front_end(aed_commands *commands, aed_link_benchmark_reply *reply) {
   aed_stream *stream = commands->detector.stream;
   uint32_t noise = 1;
@@ -337,7 +339,8 @@ static aed_status count_front_end(aed_commands *commands, aed_link_benchmark_rep
   const aed_status status = aed_detector_take_patch(&commands->detector);
   reply->quantize = aed_board_counter() - start;
 
-  /* The stream's scratch holds the last frame's points and spectrum; transforming them again takes as long. */
+  /* The stream's scratch holds the last frame's points and spectrum; transforming them again takes
+   * as long. */
   float *points = stream->scratch;
   float *spectrum = points + aed_features.n_fft;
   start = aed_board_counter();

@@ -32,8 +32,8 @@ static float probability(const aed_nn_io *output, const void *values, uint32_t i
 
 aed_status aed_detector_run(const aed_detector *detector, float *probabilities,
                             aed_detection *detection) {
-  const aed_status status = aed_nn_run(detector->model, detector->input, detector->output,
-                                       detector->arena, NULL, NULL);
+  const aed_status status =
+      aed_nn_run(detector->model, detector->input, detector->output, detector->arena, NULL, NULL);
   if (status != AED_OK) {
     return status;
   }

@@ -1,4 +1,5 @@
-/* The detector: PCM -> streaming front end -> patches in the model's own input type -> engine -> decision. */
+/* The detector: PCM -> streaming front end -> patches in the model's own input type -> engine ->
+ * decision. */
 #ifndef AED_DETECTOR_H
 #define AED_DETECTOR_H
 

@@ -1,7 +1,8 @@
 /* Frames of the serial link: COBS(payload, CRC-32 little-endian), then one zero byte.
  *
- * A receiver takes bytes as they come and hands out whole, correct payloads. Whatever else arrives is dropped and counted;
- * the next zero byte brings it back in step. Two zero bytes in a row are no frame, and no error. */
+ * A receiver takes bytes as they come and hands out whole, correct payloads. Whatever else arrives
+ * is dropped and counted; the next zero byte brings it back in step. Two zero bytes in a row are no
+ * frame, and no error. */
 #ifndef AED_FRAME_H
 #define AED_FRAME_H
 
@@ -34,15 +35,15 @@ typedef struct {
 void aed_frame_receiver_init(aed_frame_receiver *receiver, uint8_t *buffer, size_t capacity,
                              size_t min_payload);
 
-/* Take one byte. Returns the length of a payload when this byte completed a good frame (it stays in `buffer` until the
- * next byte), else 0. */
+/* Take one byte. Returns the length of a payload when this byte completed a good frame (it stays in
+ * `buffer` until the next byte), else 0. */
 size_t aed_frame_receive(aed_frame_receiver *receiver, uint8_t byte);
 
 /* All frames dropped so far. */
 uint32_t aed_frame_dropped(const aed_frame_counters *counters);
 
-/* Encode a payload of n bytes to `out` (AED_FRAME_MAX(n) bytes). `payload` has room for AED_FRAME_CRC_SIZE more bytes, which
- * are overwritten. Returns the bytes to send. */
+/* Encode a payload of n bytes to `out` (AED_FRAME_MAX(n) bytes). `payload` has room for
+ * AED_FRAME_CRC_SIZE more bytes, which are overwritten. Returns the bytes to send. */
 size_t aed_frame_encode(uint8_t *payload, size_t n, uint8_t *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* What the application needs from a board: one folder a board implements these, nothing else crosses. */
+/* What the application needs from a board: one folder a board implements these, nothing else
+ * crosses. */
 #ifndef AED_BOARD_H
 #define AED_BOARD_H
 

@@ -1,4 +1,5 @@
-/* A board for the host: the link on stdin and stdout, until stdin ends. The application runs on it under the sanitizers. */
+/* A board for the host: the link on stdin and stdout, until stdin ends. The application runs on it
+ * under the sanitizers. */
 #include "board.h"
 #include <stdlib.h>
 #include <time.h>

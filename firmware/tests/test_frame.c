@@ -1,4 +1,5 @@
-/* The link's framing from C alone, under the sanitizers: round trips, every single bit flipped, truncation, floods. */
+/* The link's framing from C alone, under the sanitizers: round trips, every single bit flipped,
+ * truncation, floods. */
 #include "aed_cobs.h"
 #include "aed_crc32.h"
 #include "aed_frame.h"

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,11 @@ SECTIONS = {
     ".bss.aed_link": "link buffers",
 }
 OTHER, STACK, PADDING = "C library", "stack", "padding"
+
+
+def find_tool(name: str) -> str | None:
+    """Return the path of a program: on PATH, or beside this Python (where pip puts cmake and ninja), or None."""
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,9 @@ class Image:
         ]
 
 
-def build_image(folder: str | Path, board: str = "mps2_an505", cmake_options: tuple[str, ...] | list[str] = ()) -> Image:
+def build_image(
+    folder: str | Path, board: str = "mps2_an505", cmake_options: tuple[str, ...] | list[str] = ()
+) -> Image:
     """Build the image of generated sources.
 
     Everything is built in a temporary folder; the result appears whole as ``<folder>/<board>/pyaed.elf`` (with its map),
@@ -103,16 +111,17 @@ def build_image(folder: str | Path, board: str = "mps2_an505", cmake_options: tu
     if not (folder / "aed_model.c").is_file():
         raise UserError(f"{folder} holds no generated sources: generate them with `pyaed deploy`")
     for tool, line in TOOLS.items():
-        if shutil.which(tool) is None:
+        if find_tool(tool) is None:
             raise UserError(f"building an image needs {tool}, which is not installed: {line}")
+    cmake, ninja = find_tool("cmake"), find_tool("ninja")
     root = source_root()
     log = folder / f"build_{board}.log"
     with tempfile.TemporaryDirectory(prefix="pyaed-build-") as build, atomic_path(folder / board) as target:
-        configure = ["cmake", "-S", str(root), "-B", build, f"--toolchain={root / 'cmake' / 'arm-none-eabi.cmake'}"]
-        configure += ["-G", "Ninja"] if shutil.which("ninja") else []
+        configure = [cmake, "-S", str(root), "-B", build, f"--toolchain={root / 'cmake' / 'arm-none-eabi.cmake'}"]
+        configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
         configure += [f"-DAED_BOARD={board}", f"-DAED_GENERATED_DIR={folder}", *cmake_options]
         text = ""
-        for command in (configure, ["cmake", "--build", build, "--parallel", str(os.cpu_count() or 1)]):
+        for command in (configure, [cmake, "--build", build, "--parallel", str(os.cpu_count() or 1)]):
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             text += f"$ {' '.join(command)}\n{done.stdout.decode(errors='replace')}"
             if done.returncode:
@@ -134,8 +143,12 @@ def _failure(text: str, board: Board, log: Path) -> str:
             f"the image does not fit {board.name}: {int(overflow[2]):,} bytes more than its {limit:,} bytes of "
             f"{overflow[1]}; use a smaller model (log: {log})"
         )
+    if "string.h: No such file" in text or "cannot find -lc" in text:
+        return f"building an image needs the C library for Arm, which is not installed: {TOOLS['arm-none-eabi-gcc']}"
     lines = [line.strip() for line in text.splitlines()]
-    first = next((line for line in lines if re.search(r"\berror\b|undefined reference|CMake Error", line, re.I)), lines[-1])
+    first = next(
+        (line for line in lines if re.search(r"\berror\b|undefined reference|CMake Error", line, re.I)), lines[-1]
+    )
     if first.startswith("CMake Error"):  # its text stands in the next lines
         first = " ".join([first, *lines[lines.index(first) + 1 :][:3]]).strip()
     return f"building the image for {board.name} failed: {first} (log: {log})"

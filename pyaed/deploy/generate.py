@@ -173,7 +173,9 @@ def generate(model, spec: FeatureSpec, metadata: ModelMetadata, folder: str | Pa
             "version": pyaed.__version__,
             "class_names": metadata.class_names,
             "unknown_threshold": metadata.unknown_class_threshold,
-            "garbage_class": -1 if metadata.garbage_class is None else metadata.class_names.index(metadata.garbage_class),
+            "garbage_class": -1
+            if metadata.garbage_class is None
+            else metadata.class_names.index(metadata.garbage_class),
             "multi_label": int(metadata.multi_label),
             "n_mels": spec.n_mels,
             "input_size": _bytes(program.input),

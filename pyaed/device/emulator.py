@@ -80,7 +80,9 @@ class Emulator:
                 f"board '{board}' can't be emulated; boards that can: {', '.join(MACHINES)}{nearest(board, MACHINES)}"
             )
         if transport not in ("tcp", "pty"):
-            raise UserError(f"emulator transport '{transport}': expected 'tcp' or 'pty'{nearest(transport, ['tcp', 'pty'])}")
+            raise UserError(
+                f"emulator transport '{transport}': expected 'tcp' or 'pty'{nearest(transport, ['tcp', 'pty'])}"
+            )
         if not Path(elf).is_file():
             raise UserError(f"no firmware image at {elf}: build one with `pyaed deploy`")
         qemu = shutil.which("qemu-system-arm")
@@ -89,7 +91,7 @@ class Emulator:
         self.icount = icount
         command = [qemu, *MACHINES[board], "-display", "none", "-monitor", "none"]
         command += ["-semihosting-config", "enable=on,target=native", *(ICOUNT if icount else [])]
-        self._output = tempfile.TemporaryFile(prefix="pyaed-qemu-")
+        self._output = tempfile.TemporaryFile(prefix="pyaed-qemu-")  # noqa: SIM115 - closed by _stop
         with contextlib.ExitStack() as stack:
             fds = ()
             if transport == "tcp":
@@ -97,7 +99,12 @@ class Emulator:
                 listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
                 fds = (listener.fileno(),)
                 self.url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-                command += ["-chardev", f"socket,id=uart,fd={fds[0]},server=on,wait=on,nodelay=on", "-serial", "chardev:uart"]
+                command += [
+                    "-chardev",
+                    f"socket,id=uart,fd={fds[0]},server=on,wait=on,nodelay=on",
+                    "-serial",
+                    "chardev:uart",
+                ]
             else:
                 command += ["-serial", "pty"]
             tied = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid())]

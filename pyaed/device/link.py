@@ -127,7 +127,11 @@ def open_port(port: str, baudrate: int) -> serial.SerialBase:
                 f"port {port}: permission denied; join the group that owns it (sudo usermod -aG dialout $USER), log in again"
             ) from error
         present = [p.device for p in list_ports.comports()]
-        found = f"ports that exist: {', '.join(present)}{nearest(port, present)}" if present else "no serial port exists here"
+        found = (
+            f"ports that exist: {', '.join(present)}{nearest(port, present)}"
+            if present
+            else "no serial port exists here"
+        )
         raise UserError(f"cannot open port {port}: {text}; {found}") from error
 
 
@@ -256,7 +260,11 @@ class Link:
         if status:
             name, meaning = STATUSES.get(status, (str(status), "an unknown status"))
             raise DeviceError(f"{self.port}: the device refused '{message.name}': {meaning} ({name})", status)
-        if message.name == "identify" and len(body) >= 2 and (found := body[0] | body[1] << 8) != self._table.protocol_version:
+        if (
+            message.name == "identify"
+            and len(body) >= 2
+            and (found := body[0] | body[1] << 8) != self._table.protocol_version
+        ):
             raise LinkError(
                 f"{self.port}: the image speaks version {found} of the link, this pyaed version "
                 f"{self._table.protocol_version}: deploy it again"
@@ -306,7 +314,9 @@ class Link:
                 shape, dtype = getattr(self._identity, f"{side}_shape"), getattr(self._identity, f"{side}_dtype")
                 if int(np.prod(shape)) * dtype.itemsize != fields[f"{side}_size"]:
                     self._identity = None
-                    raise LinkError(f"{self.port}: identify says {side} {shape} {dtype} in {fields[f'{side}_size']} bytes")
+                    raise LinkError(
+                        f"{self.port}: identify says {side} {shape} {dtype} in {fields[f'{side}_size']} bytes"
+                    )
         return self._identity
 
     def _names(self, which: int, n: int) -> tuple[str, ...]:
@@ -356,7 +366,9 @@ class Link:
             pcm, reply = self._send_pcm("features", pcm, QUICK)
             values = reply["log_mel"]
             if reply["first_frame"] != count or len(values) % identity.n_mels:
-                raise LinkError(f"{self.port}: frame {count} expected, {reply['first_frame']} came with {len(values)} values")
+                raise LinkError(
+                    f"{self.port}: frame {count} expected, {reply['first_frame']} came with {len(values)} values"
+                )
             frames.append(values.reshape(-1, identity.n_mels))
             count += len(frames[-1])
         found = np.concatenate(frames) if frames else np.zeros((0, identity.n_mels), np.float32)

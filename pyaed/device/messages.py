@@ -129,7 +129,9 @@ def _body(side: str, fields: list, tail: dict | None) -> Body:
     offset = 0
     for field in (*body.fields, *([body.tail] if body.tail else [])):
         if offset % (field.size // field.count):
-            raise ValueError(f"messages.yaml: {side} field '{field.name}' stands at byte {offset}: not its own multiple")
+            raise ValueError(
+                f"messages.yaml: {side} field '{field.name}' stands at byte {offset}: not its own multiple"
+            )
         offset += field.size
     if body.fields and body.size % max(f.size // f.count for f in body.fields):
         raise ValueError(f"messages.yaml: a {side} of {body.size} bytes ends in padding")

@@ -75,7 +75,9 @@ def bits(array: np.ndarray) -> np.ndarray:
     return array.view(f"u{array.dtype.itemsize}")
 
 
-def first_difference(host: np.ndarray, device: np.ndarray, where: Callable[[tuple[int, ...]], str]) -> Difference | None:
+def first_difference(
+    host: np.ndarray, device: np.ndarray, where: Callable[[tuple[int, ...]], str]
+) -> Difference | None:
     """Compare two arrays bit by bit.
 
     Parameters
@@ -124,7 +126,9 @@ def check_identity(identity: Identity, model_hash: str, feature_hash: str, class
         ("class names", ", ".join(identity.class_names), ", ".join(class_names)),
     ):
         if device != host:
-            raise UserError(f"the board runs another {what} than the one given: {device} there, {host} here; deploy it first")
+            raise UserError(
+                f"the board runs another {what} than the one given: {device} there, {host} here; deploy it first"
+            )
 
 
 def adversarial_clips(n_samples: int = 32000) -> list[tuple[str, np.ndarray]]:
@@ -223,10 +227,13 @@ def _compare_detections(link: Link, name: str, pcm, outputs, report: VerifyRepor
     identity = link.identify()
     outputs = outputs.reshape(len(outputs), -1)
     if identity.output_dtype != np.float32:
-        outputs = np.float32(identity.output_scale) * (outputs.astype(np.int32) - identity.output_zero_point).astype(np.float32)
+        integers = outputs.astype(np.int32) - identity.output_zero_point
+        outputs = np.float32(identity.output_scale) * integers.astype(np.float32)
     for found in link.detect(pcm)[: len(outputs)]:
         difference = first_difference(
-            outputs[found.patch], found.probabilities, lambda i, p=found.patch: f"clip {name}, detected patch {p}, class {i[0]}"
+            outputs[found.patch],
+            found.probabilities,
+            lambda i, p=found.patch: f"clip {name}, detected patch {p}, class {i[0]}",
         )
         if difference:
             return difference

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import subprocess
+import sys
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -96,6 +97,7 @@ def test_a_missing_tool_is_named_with_the_line_that_installs_it(tmp_path, monkey
     for name in {"arm-none-eabi-gcc", "cmake", "ninja"} - {tool}:
         (bin_folder / name).symlink_to(shutil.which(name))
     monkeypatch.setenv("PATH", str(bin_folder))
+    monkeypatch.setattr(sys, "executable", str(bin_folder / "python"))
     with pytest.raises(UserError, match=f"needs {tool}, which is not installed: sudo apt-get install {line}$"):
         deploy.build_image(images.generated())
 
@@ -121,8 +123,12 @@ def test_a_compiler_error_is_shown_and_the_log_kept():
 def test_a_linker_error_is_shown():
     sources = images.copied_sources("linker_error")
     with (sources / "aed_identity.c").open("a") as file:
-        file.write("int nowhere(void); int caller(void); __attribute__((used)) int caller(void) { return nowhere(); }\n")
-        file.write("extern int (*const keep)(void); __attribute__((used, section(\".vectors\"))) int (*const keep)(void) = caller;\n")
+        file.write(
+            "int nowhere(void); int caller(void); __attribute__((used)) int caller(void) { return nowhere(); }\n"
+        )
+        file.write(
+            'extern int (*const keep)(void); __attribute__((used, section(".vectors"))) int (*const keep)(void) = caller;\n'
+        )
     failed(sources, "undefined reference to `nowhere'")
 
 
@@ -130,11 +136,13 @@ def test_a_cmake_error_is_shown():
     failed(images.copied_sources("cmake_error"), "AED_BOARD is 'none'", cmake_options=["-DAED_BOARD=none"])
 
 
-@pytest.mark.parametrize(("kind", "room"), [("static char large[800000]", "RAM"), ("static const char large[2200000]", "FLASH")])
+@pytest.mark.parametrize(
+    ("kind", "room"), [("static char large[800000]", "RAM"), ("static const char large[2200000]", "FLASH")]
+)
 def test_the_linker_has_the_last_word_about_size(kind, room):
     sources = images.copied_sources(f"too_large_{room}")
     with (sources / "aed_identity.c").open("a") as file:
-        file.write(f"{kind};\n__attribute__((used, section(\".vectors\"))) static const void *const keep = large;\n")
+        file.write(f'{kind};\n__attribute__((used, section(".vectors"))) static const void *const keep = large;\n')
     failed(sources, f"does not fit mps2_an505: .* of {room}")
 
 

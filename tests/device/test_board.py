@@ -90,8 +90,8 @@ def test_reset_forgets(link):
     link._serial.write(b"\x05garbage\0")
     link.reset()
     assert link.device_counters()["garbage"] == 0
+    link._position = 900
     with pytest.raises(DeviceError, match="another position"):
-        link._position = 900
         link.detect(images.noise(10), restart=False)
     zeros = link.infer(np.zeros((16, 12), np.int8))
     link.reset()

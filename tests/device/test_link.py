@@ -16,7 +16,7 @@ from pyaed.errors import UserError
 def test_missing_port():
     with pytest.raises(UserError, match="cannot open port /dev/ttyNONE0"):
         Link("/dev/ttyNONE0")
-    with pytest.raises(UserError, match="cannot open port socket://127.0.0.1:1"):
+    with pytest.raises(UserError, match=r"cannot open port socket://127\.0\.0\.1:1"):
         Link("socket://127.0.0.1:1")
     with pytest.raises(UserError, match="cannot open port nonsense://"):
         Link("nonsense://x")

@@ -38,7 +38,9 @@ def test_contraction_is_caught():
     broken = deploy.build_image(images.copied_sources("contracted"), cmake_options=["-DAED_FP_CONTRACT=fast"])
     report = run(broken)
     assert not report.ok
-    assert re.match(r"clip noise, frame \d+, bin \d+: host .* \(0x\w{8}\), device .* \(0x\w{8}\); [\d,]+ of", str(report.difference))
+    assert re.match(
+        r"clip noise, frame \d+, bin \d+: host .* \(0x\w{8}\), device .* \(0x\w{8}\); [\d,]+ of", str(report.difference)
+    )
     assert report.difference.host_bits != report.difference.device_bits
 
 
@@ -61,7 +63,11 @@ def test_another_device_is_refused(image):
         identity = link.identify()
     program, spec, names = images.program(), images.SPEC, images.METADATA.class_names
     check_identity(identity, program.hash, spec.hash, names)
-    for wrong in (("0" * 64, spec.hash, names), (program.hash, "0" * 64, names), (program.hash, spec.hash, names[::-1])):
+    for wrong in (
+        ("0" * 64, spec.hash, names),
+        (program.hash, "0" * 64, names),
+        (program.hash, spec.hash, names[::-1]),
+    ):
         with pytest.raises(UserError, match="the board runs another"):
             check_identity(identity, *wrong)
 

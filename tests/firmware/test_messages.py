@@ -37,7 +37,7 @@ reply_bit: 128
 header: [{{name: type, type: u8, text: x}}]
 messages: [{{name: a, code: 1, text: x, request: {BAD[case]}, reply: []}}]
 """
-    with pytest.raises(ValueError, match="multiple|padding"):
+    with pytest.raises(ValueError, match=r"multiple|padding"):
         parse(text)
 
 

@@ -25,8 +25,8 @@
 
 #define CALIBRATION_ROUNDS 100000u
 
-/* Under `-icount shift=6` an instruction takes 64 ns and the timer ticks every 50 ns. Without -icount the timer shows
- * the host's clock instead; calibration_count tells. */
+/* Under `-icount shift=6` an instruction takes 64 ns and the timer ticks every 50 ns. Without
+ * -icount the timer shows the host's clock instead; calibration_count tells. */
 const aed_board_description aed_board = {
     .name = "mps2_an505",
     .counter_unit = "instructions",
@@ -37,7 +37,8 @@ const aed_board_description aed_board = {
 
 void aed_board_init(void) {
   UART_BAUDDIV = 16; /* the least that it accepts; QEMU ignores the rate */
-  /* The receive interrupt never runs a handler (interrupts are masked): it only ends the sleep in aed_board_idle(). */
+  /* The receive interrupt never runs a handler (interrupts are masked): it only ends the sleep in
+   * aed_board_idle(). */
   __asm volatile("cpsid i");
   UART_CTRL = UART_CTRL_TX_RX_RXINT;
   NVIC_ISER1 = 1u << (UART_RX_IRQ - 32u);

@@ -26,10 +26,22 @@ void aed_fault_entry(void);
 
 /* Nothing here uses interrupts: the 16 vectors of the core are enough. */
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-    aed_stack_end,   aed_reset,       aed_fault_entry, aed_fault_entry,
-    aed_fault_entry, aed_fault_entry, aed_fault_entry, aed_fault_entry,
-    NULL,            NULL,            NULL,            aed_fault_entry,
-    aed_fault_entry, NULL,            aed_fault_entry, aed_fault_entry,
+    aed_stack_end,
+    aed_reset,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    NULL,
+    NULL,
+    NULL,
+    aed_fault_entry,
+    aed_fault_entry,
+    NULL,
+    aed_fault_entry,
+    aed_fault_entry,
 };
 
 /* Before any compiled code: the compiler may use FP registers and the stack in every function. */
@@ -69,7 +81,8 @@ uint32_t aed_board_stack_used(void) {
   return (uint32_t)((uintptr_t)aed_stack_end - (uintptr_t)word);
 }
 
-/* The stack may be what is broken: start again at its top, without the guard. Nothing returns from here. */
+/* The stack may be what is broken: start again at its top, without the guard. Nothing returns from
+ * here. */
 __attribute__((naked)) void aed_fault_entry(void) {
   __asm volatile("mov r0, sp              \n"
                  "movs r1, #0             \n"
