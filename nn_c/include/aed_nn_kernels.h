@@ -1,11 +1,13 @@
 /* Kernels of the engine and their parameter structs.
  *
- * Fields input, input_b, output and scratch are byte offsets in the arena; scratch is memory that only this node uses, while
- * it runs. Feature maps are NHWC with N = 1. The lowering in pyaed.nn checks every shape, so kernels do not; it also refuses
- * layers whose accumulators could reach 2^30, which the rescaling relies on.
+ * Fields input, input_b, output and scratch are byte offsets in the arena; scratch is memory that
+ * only this node uses, while it runs. Feature maps are NHWC with N = 1. The lowering in pyaed.nn
+ * checks every shape, so kernels do not; it also refuses layers whose accumulators could reach
+ * 2^30, which the rescaling relies on.
  *
- * Rescaling (multiplier, shift): the real factor is multiplier * 2^(shift - 31), rounded as in aed_nn_math.h.
- * Channel tables (bias, multiplier, shift, scale, packed weights) are padded with zeros to a multiple of 4 channels. */
+ * Rescaling (multiplier, shift): the real factor is multiplier * 2^(shift - 31), rounded as in
+ * aed_nn_math.h. Channel tables (bias, multiplier, shift, scale, packed weights) are padded with
+ * zeros to a multiple of 4 channels. */
 #ifndef AED_NN_KERNELS_H
 #define AED_NN_KERNELS_H
 
@@ -16,7 +18,7 @@ typedef struct {
   uint32_t input;
   uint32_t output;
   uint32_t scratch; /* aed_conv_s8: 2 * kernel_h * kernel_w * in_c bytes;
-                       aed_depthwise_s8: 4 * kernel_h * kernel_w + in_c bytes, 4-aligned; else unused */
+                       aed_depthwise_s8: 4 * kernel_h * kernel_w + in_c bytes; else unused */
   int32_t in_h, in_w, in_c;
   int32_t out_h, out_w, out_c;
   int32_t kernel_h, kernel_w;
@@ -26,10 +28,11 @@ typedef struct {
   int32_t depth_multiplier; /* out_c / in_c of a depthwise layer, else 1 */
   int32_t input_zero_point, output_zero_point;
   int32_t act_min, act_max; /* clamp of the quantized output: fused activation and int8 range */
-  const int8_t *weights;    /* conv, pointwise: [out_c / 4][kernel_h][kernel_w][in_c][4]; depthwise: [out_c / 4][kernel_h][kernel_w][4] */
-  const int32_t *bias;      /* per channel; -input_zero_point * (sum of the channel's weights) is folded in */
+  const int8_t *weights;    /* conv, pointwise: [out_c / 4][kernel_h][kernel_w][in_c][4];
+                               depthwise: [out_c / 4][kernel_h][kernel_w][4] */
+  const int32_t *bias;      /* per channel; minus the input zero point times the sum of weights */
   const int32_t *multiplier;
-  const int32_t *shift;
+  const int8_t *shift;
 } aed_conv_params;
 
 typedef struct {
@@ -63,15 +66,15 @@ typedef struct {
 } aed_mean_params;
 
 typedef struct {
-  uint32_t input;       /* operand a, unless constant_a is set */
-  uint32_t input_b;     /* operand b, unless constant_b is set */
+  uint32_t input;   /* operand a, unless constant_a is set */
+  uint32_t input_b; /* operand b, unless constant_b is set */
   uint32_t output;
   const int8_t *constant_a, *constant_b; /* operand in flash, or NULL */
   int32_t dims[4];                       /* output shape, leading ones */
   int32_t strides_a[4], strides_b[4];    /* in elements; 0 where the operand is broadcast */
   int32_t zero_point_a, zero_point_b, output_zero_point;
-  int32_t multiplier_a, shift_a;         /* aed_add_s8 only */
-  int32_t multiplier_b, shift_b;         /* aed_add_s8 only */
+  int32_t multiplier_a, shift_a; /* aed_add_s8 only */
+  int32_t multiplier_b, shift_b; /* aed_add_s8 only */
   int32_t multiplier, shift;
   int32_t act_min, act_max;
 } aed_binary_params;
@@ -102,8 +105,8 @@ typedef struct {
 typedef struct {
   uint32_t input;
   uint32_t output;
-  int32_t rows, depth;  /* softmax over the last dimension */
-  const float *table;   /* 256 values: table[255 - d] = exp(-beta * input_scale * d) */
+  int32_t rows, depth; /* softmax over the last dimension */
+  const float *table;  /* 256 values: table[255 - d] = exp(-beta * input_scale * d) */
   float output_scale;
   int32_t output_zero_point;
 } aed_softmax_params;
@@ -117,7 +120,8 @@ typedef struct {
 } aed_affine_params;
 
 /* Convolutions: aed_conv_params. */
-void aed_conv_s8(const void *params, uint8_t *arena);      /* CONV_2D of any kernel, stride, dilation, padding */
+void aed_conv_s8(const void *params,
+                 uint8_t *arena); /* CONV_2D of any kernel, stride, dilation, padding */
 void aed_pointwise_s8(const void *params, uint8_t *arena); /* 1x1 CONV_2D without padding */
 void aed_depthwise_s8(const void *params, uint8_t *arena); /* DEPTHWISE_CONV_2D */
 /* FULLY_CONNECTED: aed_dense_params. */
@@ -130,7 +134,8 @@ void aed_mean_s8(const void *params, uint8_t *arena);
 /* ADD, MUL with broadcasting: aed_binary_params. */
 void aed_add_s8(const void *params, uint8_t *arena);
 void aed_mul_s8(const void *params, uint8_t *arena);
-/* PAD, PADV2: aed_pad_params. TRANSPOSE: aed_transpose_params. One byte an element, signed or not. */
+/* PAD, PADV2: aed_pad_params. TRANSPOSE: aed_transpose_params. One byte an element, signed or not.
+ */
 void aed_pad_8(const void *params, uint8_t *arena);
 void aed_transpose_8(const void *params, uint8_t *arena);
 /* Any function of one byte (LOGISTIC, RELU*, QUANTIZE between 8-bit types): aed_lut_params. */

@@ -1,6 +1,7 @@
 #include "aed_binary_s8.h"
 
-/* Both operands are brought to twice the larger input scale with 20 extra bits, added, and brought to the output scale. */
+/* Both operands are brought to twice the larger input scale with 20 extra bits, added, and brought
+ * to the output scale. */
 static int32_t add(const aed_binary_params *p, int32_t a, int32_t b) {
   const int32_t u = aed_rescale((a - p->zero_point_a) * (1 << 20), p->multiplier_a, p->shift_a);
   const int32_t v = aed_rescale((b - p->zero_point_b) * (1 << 20), p->multiplier_b, p->shift_b);

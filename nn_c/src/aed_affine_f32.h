@@ -4,8 +4,10 @@
 
 #include "aed_nn_math.h"
 
-/* x / scale rounded to nearest, ties away from zero, plus zero_point, saturated to [low, high]. Not a number gives low. */
-static inline int32_t aed_quantize_f32(float x, float scale, int32_t zero_point, int32_t low, int32_t high) {
+/* x / scale rounded to nearest, ties away from zero, plus zero_point, saturated to [low, high]. Not
+ * a number gives low. */
+static inline int32_t aed_quantize_f32(float x, float scale, int32_t zero_point, int32_t low,
+                                       int32_t high) {
   float real = x / scale;
   if (!(real > -1024.0f)) {
     real = -1024.0f;

@@ -3,8 +3,9 @@
 #include "aed_matmul.h"
 #include "aed_nn_math.h"
 
-/* Copies the input window of one output pixel, row by row, into one run of kernel_h * kernel_w * in_c values. What lies
- * outside the input is the input's zero point, which counts as real zero because the bias has all weights folded in. */
+/* Copies the input window of one output pixel, row by row, into one run of kernel_h * kernel_w *
+ * in_c values. What lies outside the input is the input's zero point, which counts as real zero
+ * because the bias has all weights folded in. */
 static void gather(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_t ox, int8_t *out) {
   const int32_t y0 = oy * p->stride_h - p->pad_top;
   const int32_t x0 = ox * p->stride_w - p->pad_left;
@@ -21,8 +22,10 @@ static void gather(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_
       const int32_t first = aed_clamp(-x0, 0, p->kernel_w);
       const int32_t last = aed_clamp(p->in_w - x0, first, p->kernel_w);
       memset(out, p->input_zero_point, (size_t)first * channels);
-      memcpy(out + (size_t)first * channels, row + (x0 + first) * p->in_c, (size_t)(last - first) * channels);
-      memset(out + (size_t)last * channels, p->input_zero_point, (size_t)(p->kernel_w - last) * channels);
+      memcpy(out + (size_t)first * channels, row + (x0 + first) * p->in_c,
+             (size_t)(last - first) * channels);
+      memset(out + (size_t)last * channels, p->input_zero_point,
+             (size_t)(p->kernel_w - last) * channels);
       continue;
     }
     for (int32_t kx = 0; kx < p->kernel_w; kx++) {

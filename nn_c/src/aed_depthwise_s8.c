@@ -3,9 +3,11 @@
 #include "aed_nn_kernels.h"
 #include "aed_nn_math.h"
 
-/* Every window position ("tap") of an output pixel is one arena offset; a tap outside the input points at a run of in_c zero
- * points in the scratch memory, so the channel loops have no special cases. */
-static void find_taps(const aed_conv_params *p, int32_t oy, int32_t ox, uint32_t outside, uint32_t *taps) {
+/* Every window position ("tap") of an output pixel is one arena offset; a tap outside the input
+ * points at a run of in_c zero points in the scratch memory, so the channel loops have no special
+ * cases. */
+static void find_taps(const aed_conv_params *p, int32_t oy, int32_t ox, uint32_t outside,
+                      uint32_t *taps) {
   for (int32_t ky = 0; ky < p->kernel_h; ky++) {
     const int32_t iy = oy * p->stride_h - p->pad_top + ky * p->dilation_h;
     for (int32_t kx = 0; kx < p->kernel_w; kx++) {

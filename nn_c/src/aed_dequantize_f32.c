@@ -1,6 +1,7 @@
 #include "aed_nn_kernels.h"
 
-/* The product is exact in binary64, so one binary32 multiplication rounds it as TensorFlow Lite's double one does. */
+/* The product is exact in binary64, so one binary32 multiplication rounds it as TensorFlow Lite's
+ * double one does. */
 void aed_dequantize_s8_f32(const void *params, uint8_t *arena) {
   const aed_affine_params *p = params;
   const int8_t *x = (const int8_t *)arena + p->input;

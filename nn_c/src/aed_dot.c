@@ -16,7 +16,8 @@ void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]
   acc[3] = a3;
 }
 
-void aed_dot_2x4(const int8_t *x0, const int8_t *x1, const int8_t *w, int32_t depth, int32_t acc[8]) {
+void aed_dot_2x4(const int8_t *x0, const int8_t *x1, const int8_t *w, int32_t depth,
+                 int32_t acc[8]) {
   int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
   int32_t b0 = acc[4], b1 = acc[5], b2 = acc[6], b3 = acc[7];
   const int8_t *const end = w + 4 * depth;

@@ -7,7 +7,8 @@
 static void store4(const aed_conv_params *p, int32_t c, const int32_t *acc, int8_t *y) {
   const int32_t n = aed_min(4, p->out_c - c);
   for (int32_t i = 0; i < n; i++) {
-    const int32_t q = aed_rescale(acc[i], p->multiplier[c + i], p->shift[c + i]) + p->output_zero_point;
+    const int32_t q =
+        aed_rescale(acc[i], p->multiplier[c + i], p->shift[c + i]) + p->output_zero_point;
     y[c + i] = (int8_t)aed_clamp(q, p->act_min, p->act_max);
   }
 }
@@ -21,8 +22,8 @@ void aed_matmul_1row(const aed_conv_params *p, int32_t depth, const int8_t *x, i
   }
 }
 
-void aed_matmul_2rows(const aed_conv_params *p, int32_t depth, const int8_t *x0, const int8_t *x1, int8_t *y0,
-                      int8_t *y1) {
+void aed_matmul_2rows(const aed_conv_params *p, int32_t depth, const int8_t *x0, const int8_t *x1,
+                      int8_t *y0, int8_t *y1) {
   int32_t acc[8];
   for (int32_t c = 0; c < p->out_c; c += 4) {
     memcpy(acc, p->bias + c, sizeof acc / 2);

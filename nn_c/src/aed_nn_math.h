@@ -1,11 +1,13 @@
-/* Fixed-point arithmetic shared by the kernels. Right shifts of negative numbers are arithmetic on every supported compiler. */
+/* Fixed-point arithmetic shared by the kernels. Right shifts of negative numbers are arithmetic on
+ * every supported compiler. */
 #ifndef AED_NN_MATH_H
 #define AED_NN_MATH_H
 
 #include <stdint.h>
 
-/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite does: the product to 31 fraction bits with ties up, then
- * the right shift with ties away from zero. Needs |x| < 2^30 when shift < 0; multiplier >= 0, -31 <= shift <= 30. */
+/* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite does: the product to 31
+ * fraction bits with ties up, then the right shift with ties away from zero. Needs |x| < 2^30 when
+ * shift < 0; multiplier >= 0, -31 <= shift <= 30. */
 static inline int32_t aed_rescale(int32_t x, int32_t multiplier, int32_t shift) {
   if (shift > 0) {
     x = (int32_t)((uint32_t)x << shift);

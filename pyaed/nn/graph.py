@@ -217,9 +217,7 @@ def _graph(content: bytes, name: str) -> Graph:
     subgraph = model.Subgraphs(0)
     codes = _each(model.OperatorCodesLength(), lambda i: _code(model.OperatorCodes(i)), limit)
     n_buffers = model.BuffersLength()
-    tensors = tuple(
-        _each(subgraph.TensorsLength(), lambda i: _tensor(model, n_buffers, i, subgraph.Tensors(i)), limit)
-    )
+    tensors = tuple(_each(subgraph.TensorsLength(), lambda i: _tensor(model, n_buffers, i, subgraph.Tensors(i)), limit))
     operators = tuple(
         _each(subgraph.OperatorsLength(), lambda i: _operator(codes, len(tensors), subgraph.Operators(i)), limit)
     )

@@ -197,7 +197,9 @@ def _table4(values, dtype: type) -> np.ndarray:
     return table
 
 
-def _channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> tuple[dict, list[float]]:
+def _channels(
+    graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int
+) -> tuple[dict, list[float]]:
     """Return what layers with the weights `rows` [channels][depth] share, and the real scale factor of each channel."""
     channels = len(rows)
     w = _operand(graph, op, 1)
@@ -234,7 +236,7 @@ def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: n
     return params | {
         "input_zero_point": _affine(graph, op, x)[1],
         "multiplier": _table4([m for m, _ in factors], np.int32),
-        "shift": _table4([s for _, s in factors], np.int32),
+        "shift": _table4([s for _, s in factors], np.int8),
     }
 
 

@@ -119,7 +119,9 @@ def _lower_all(graph: Graph) -> tuple[list[Step], dict[int, int]]:
     for number, operator in enumerate(graph.operators):
         for index in operator.outputs:
             if index in producers or index in graph.inputs or graph.tensors[index].data is not None:
-                raise UserError(f"{graph.name}: {operator.name} writes {graph.tensors[index]}, which has a value already")
+                raise UserError(
+                    f"{graph.name}: {operator.name} writes {graph.tensors[index]}, which has a value already"
+                )
             producers[index] = number
     lowered: dict[int, Step | View] = {}
     wanted = [graph.outputs[0]]
@@ -172,9 +174,7 @@ def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
     keys = list(spans)
     blocks = [Block(graph.tensors[k].name, _bytes(graph, k), *spans[k]) for k in keys]
     scratched = [number for number, step in enumerate(steps) if step.scratch]
-    blocks += [
-        Block(f"scratch of {graph.tensors[steps[n].output].name}", steps[n].scratch, n, n) for n in scratched
-    ]
+    blocks += [Block(f"scratch of {graph.tensors[steps[n].output].name}", steps[n].scratch, n, n) for n in scratched]
     offsets, arena_size = pack(blocks)
     place = dict(zip(keys, offsets))
     scratch = dict(zip(scratched, offsets[len(keys) :]))

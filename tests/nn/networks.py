@@ -1,0 +1,54 @@
+"""Small networks made by code, for tests that need a whole model."""
+
+import numpy as np
+from tflite_builder import build, tensor
+
+_WINDOW = dict(dilationHFactor=1, dilationWFactor=1)
+
+
+def residual_network(seed: int = 0, metadata: dict[str, bytes] | None = None) -> bytes:
+    """Nearly every operator in one model: float32 (1, 12, 10, 1) in, float32 (1, 5) out, and an unused branch."""
+    random = np.random.default_rng(seed)
+
+    def weights(shape, axis=0, channels=None):
+        scale = (2.0 ** random.uniform(-9, -6, channels or shape[axis])).astype(np.float32)
+        return tensor(shape, scale=scale, axis=axis, data=random.integers(-127, 128, shape))
+
+    def bias(n):
+        return tensor((n,), "int32", data=random.integers(-500, 500, n))
+
+    def ints(values):
+        return tensor(np.shape(values), "int32", data=values)
+
+    tensors, operators = [tensor((1, 12, 10, 1), "float32", name="patch")], []
+
+    def add(entry) -> int:
+        tensors.append(entry)
+        return len(tensors) - 1
+
+    def op(name, inputs, shape, scale=0.05, zero=0, dtype="int8", **options) -> int:
+        y = add(tensor(shape, dtype, None if dtype == "float32" else scale, zero))
+        operators.append((name, inputs, [y], options))
+        return y
+
+    x = op("QUANTIZE", [0], (1, 12, 10, 1), 0.02, 10)
+    x = op("TRANSPOSE", [x, add(ints([0, 2, 1, 3]))], (1, 10, 12, 1), 0.02, 10)
+    x = op("PAD", [x, add(ints([[0, 0], [1, 1], [1, 0], [0, 0]]))], (1, 12, 13, 1), 0.02, 10)
+    x = op("CONV_2D", [x, add(weights((6, 3, 3, 1))), add(bias(6))], (1, 10, 11, 6), 0.03, -128, padding=1,
+           strideH=1, strideW=1, fusedActivationFunction=1, **_WINDOW)  # fmt: skip
+    x = op("MAX_POOL_2D", [x], (1, 5, 6, 6), 0.03, -128, strideH=2, strideW=2, filterHeight=2, filterWidth=2)
+    left = op("DEPTHWISE_CONV_2D", [x, add(weights((1, 3, 3, 6), 3)), add(bias(6))], (1, 5, 6, 6), 0.02, -9,
+              strideH=1, strideW=1, depthMultiplier=1, **_WINDOW)  # fmt: skip
+    right = op("CONV_2D", [x, add(weights((6, 1, 1, 6))), add(bias(6))], (1, 5, 6, 6), 0.04, 3, strideH=1, strideW=1,
+               fusedActivationFunction=3, **_WINDOW)  # fmt: skip
+    x = op("ADD", [left, right], (1, 5, 6, 6), 0.05, -20, fusedActivationFunction=1)
+    gate = op("MEAN", [x, add(ints([1, 2]))], (1, 1, 1, 6), 0.02, -60, keepDims=True)
+    gate = op("LOGISTIC", [gate], (1, 1, 1, 6), 1 / 256, -128)
+    x = op("MUL", [x, gate], (1, 5, 6, 6), 0.03, -40)
+    x = op("AVERAGE_POOL_2D", [x], (1, 3, 3, 6), 0.03, -40, strideH=2, strideW=2, filterHeight=2, filterWidth=2)
+    x = op("RESHAPE", [x, add(ints([1, 54]))], (1, 54), 0.03, -40)
+    op("RELU6", [x], (1, 54), 0.03, -40)  # nobody reads this one
+    x = op("FULLY_CONNECTED", [x, add(weights((5, 54))), add(bias(5))], (1, 5), 0.06, 12)
+    x = op("SOFTMAX", [x], (1, 5), 1 / 256, -128, beta=1.0)
+    op("DEQUANTIZE", [x], (1, 5), dtype="float32")
+    return build(tensors, operators, metadata)

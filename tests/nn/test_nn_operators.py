@@ -1,0 +1,317 @@
+"""Every operator, in random shapes and quantizations, equals TensorFlow Lite's reference kernel in every byte."""
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tflite_builder import Reference, build, differences, tensor
+
+from pyaed.nn import Engine
+
+ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+PADDINGS = {"SAME": 0, "VALID": 1}
+
+sizes = st.integers(1, 9)
+channels = st.integers(1, 11)
+seeds = st.integers(0, 2**32 - 1)
+zero_points = st.integers(-128, 127)
+activations = st.sampled_from(sorted(ACTIVATIONS.values()))
+#: Scales over many powers of two, with random and with empty fractions.
+scales = st.one_of(
+    st.floats(-8, 2).map(lambda e: np.float32(2.0**e)),
+    st.integers(-8, 2).map(lambda e: np.float32(2.0**e)),
+)
+
+many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def check(content: bytes, seed: int) -> None:
+    """Compare random inputs and the two extremes, layer by layer."""
+    engine, reference = Engine(content), Reference(content)
+    shape, dtype = reference.input["shape"], reference.input["dtype"]
+    random = np.random.default_rng(seed)
+    if dtype == np.float32:
+        end = engine.program.output
+        spread = random.normal(0, 200, shape) * end.scale
+        ties = (random.integers(-300, 300, shape) + 0.5) * end.scale
+        inputs = [spread.astype(np.float32), ties.astype(np.float32)]
+    else:
+        info = np.iinfo(dtype)
+        inputs = [random.integers(info.min, info.max + 1, shape).astype(dtype) for _ in range(2)]
+        inputs += [np.full(shape, info.min, dtype), np.full(shape, info.max, dtype)]
+    for x in inputs:
+        assert differences(engine, reference, x) == []
+
+
+def weights(random: np.random.Generator, shape: tuple, n: int, axis: int, per_channel: bool) -> dict:
+    scale = (2.0 ** random.uniform(-9, -3, n if per_channel else 1)).astype(np.float32)
+    return tensor(shape, scale=scale, axis=axis, data=random.integers(-127, 128, shape))
+
+
+def output_scale(random: np.random.Generator, x_scale: np.float32, w: dict, depth: int) -> np.float32:
+    """A scale that the sums fill to a random degree: from all within a few steps to nearly all saturated."""
+    typical = float(x_scale) * float(np.max(w["scale"])) * 73 * 73 * depth**0.5
+    return np.float32(typical / 2.0 ** random.uniform(1, 9))
+
+
+def ties(random: np.random.Generator, x_scale, w: dict, y_scale, n: int) -> np.ndarray:
+    """Biases that lie near rounding ties of the output, where the ways to round differ."""
+    real = float(x_scale) * np.broadcast_to(w["scale"], n).astype(np.float64) / float(y_scale)
+    bias = (random.integers(-200, 200, n) + 0.5) / real + random.integers(-1, 2, n)
+    return np.clip(np.rint(bias), -(2**24), 2**24).astype(np.int32)
+
+
+@many
+@given(
+    sizes, sizes, channels, channels, st.tuples(*[st.integers(1, 4)] * 2), st.tuples(*[st.integers(1, 3)] * 4),
+    st.sampled_from(sorted(PADDINGS)), st.booleans(), st.booleans(), activations, scales, zero_points, zero_points, seeds,
+)  # fmt: skip
+def test_conv_2d(h, w, in_c, out_c, kernel, steps, padding, depthwise, per_channel, activation, scale, zx, zy, seed):
+    random = np.random.default_rng(seed)
+    (kernel_h, kernel_w), (sh, sw, dh, dw) = kernel, steps
+    if dh > 1 or dw > 1:
+        sh = sw = 1
+    if depthwise:
+        multiplier = 1 + out_c % 3
+        out_c = in_c * multiplier
+    extent_h, extent_w = (kernel_h - 1) * dh + 1, (kernel_w - 1) * dw + 1
+    if padding == "VALID":
+        h, w = max(h, extent_h), max(w, extent_w)
+        out = (h - extent_h) // sh + 1, (w - extent_w) // sw + 1
+    else:
+        out = -(-h // sh), -(-w // sw)
+    options = dict(
+        padding=PADDINGS[padding], strideH=sh, strideW=sw, dilationHFactor=dh, dilationWFactor=dw,
+        fusedActivationFunction=activation,
+    )  # fmt: skip
+    if depthwise:
+        options["depthMultiplier"] = multiplier
+        kernel_tensor = weights(random, (1, kernel_h, kernel_w, out_c), out_c, 3, per_channel)
+        depth = kernel_h * kernel_w
+    else:
+        kernel_tensor = weights(random, (out_c, kernel_h, kernel_w, in_c), out_c, 0, per_channel)
+        depth = kernel_h * kernel_w * in_c
+    y_scale = output_scale(random, scale, kernel_tensor, depth)
+    bias = ties(random, scale, kernel_tensor, y_scale, out_c)
+    bias_tensor = tensor((out_c,), "int32", scale * kernel_tensor["scale"], data=bias)
+    content = build(
+        [
+            tensor((1, h, w, in_c), scale=scale, zero_point=zx),
+            kernel_tensor,
+            bias_tensor,
+            tensor((1, *out, out_c), scale=y_scale, zero_point=zy),
+        ],
+        [("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", [0, 1, 2], [3], options)],
+    )
+    check(content, seed)
+
+
+@many
+@given(
+    st.integers(1, 5), st.integers(1, 70), channels, st.booleans(), st.booleans(), activations, scales, zero_points,
+    zero_points, seeds,
+)  # fmt: skip
+def test_fully_connected(rows, depth, out_c, per_channel, has_bias, activation, scale, zx, zy, seed):
+    random = np.random.default_rng(seed)
+    w = weights(random, (out_c, depth), out_c, 0, per_channel)
+    y_scale = output_scale(random, scale, w, depth)
+    tensors = [tensor((rows, depth), scale=scale, zero_point=zx), w]
+    if has_bias:
+        bias = ties(random, scale, w, y_scale, out_c)
+        tensors.append(tensor((out_c,), "int32", scale * w["scale"], data=bias))
+    tensors.append(tensor((rows, out_c), scale=y_scale, zero_point=zy))
+    inputs = list(range(len(tensors) - 1))
+    operator = ("FULLY_CONNECTED", inputs, [len(tensors) - 1], dict(fusedActivationFunction=activation))
+    check(build(tensors, [operator]), seed)
+
+
+@many
+@given(
+    st.sampled_from(["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"]), st.booleans(), st.floats(-20, 2), scales, seeds
+)  # fmt: skip
+def test_rounding_near_ties(name, per_channel, exponent, scale, seed):
+    """The input contributes nothing: the biases alone put every output within a few units of a rounding tie."""
+    random = np.random.default_rng(seed)
+    n = 64
+    spatial = () if name == "FULLY_CONNECTED" else (1, 1)
+    depthwise = name == "DEPTHWISE_CONV_2D"
+    w = weights(random, (1, 1, 1, n) if depthwise else (n, *spatial, 4), n, 3 if depthwise else 0, per_channel)
+    w["data"] = np.zeros(w["shape"], np.int8)
+    y_scale = np.float32(float(scale) * float(np.max(w["scale"])) * 2.0 ** random.choice([-exponent, -round(exponent)]))
+    tensors = [
+        tensor((1, *spatial, n if depthwise else 4), scale=scale),
+        w,
+        tensor((n,), "int32", scale * w["scale"], data=ties(random, scale, w, y_scale, n)),
+        tensor((1, *spatial, n), scale=y_scale),
+    ]
+    options = {} if not spatial else dict(strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
+    check(build(tensors, [(name, [0, 1, 2], [3], options)]), seed)
+
+
+@many
+@given(
+    st.sampled_from(["AVERAGE_POOL_2D", "MAX_POOL_2D"]), sizes, sizes, channels, st.tuples(*[st.integers(1, 4)] * 2),
+    st.tuples(*[st.integers(1, 3)] * 2), st.sampled_from(sorted(PADDINGS)), activations, scales, zero_points, seeds,
+)  # fmt: skip
+def test_pool(name, h, w, c, kernel, strides, padding, activation, scale, zero_point, seed):
+    (kh, kw), (sh, sw) = kernel, strides
+    if padding == "VALID":
+        h, w = max(h, kh), max(w, kw)
+        out = (h - kh) // sh + 1, (w - kw) // sw + 1
+    else:
+        out = -(-h // sh), -(-w // sw)
+    options = dict(
+        padding=PADDINGS[padding], strideH=sh, strideW=sw, filterHeight=kh, filterWidth=kw,
+        fusedActivationFunction=activation,
+    )  # fmt: skip
+    content = build(
+        [
+            tensor((1, h, w, c), scale=scale, zero_point=zero_point),
+            tensor((1, *out, c), scale=scale, zero_point=zero_point),
+        ],
+        [(name, [0], [1], options)],
+    )
+    check(content, seed)
+
+
+@many
+@given(
+    st.tuples(sizes, sizes, channels), st.sampled_from([(1, 2), (2, 1), (1,), (2,), (3,), (1, 2, 3), (2, 3), (-1,)]),
+    st.booleans(), scales, scales, zero_points, zero_points, seeds,
+)  # fmt: skip
+def test_mean(dims, axes, keep, sx, sy, zx, zy, seed):
+    shape = (1, *dims)
+    reduced = {a % 4 for a in axes}
+    out = [1 if i in reduced else d for i, d in enumerate(shape)]
+    if not keep:
+        out = [d for i, d in enumerate(shape) if i not in reduced]
+    content = build(
+        [
+            tensor(shape, scale=sx, zero_point=zx),
+            tensor((len(axes),), "int32", data=axes),
+            tensor(out, scale=sy, zero_point=zy),
+        ],
+        [("MEAN", [0, 1], [2], dict(keepDims=keep))],
+    )
+    check(content, seed)
+
+
+@many
+@given(
+    st.sampled_from(["ADD", "MUL"]), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data(), activations,
+    scales, scales, scales, st.tuples(*[zero_points] * 3), st.booleans(), seeds,
+)  # fmt: skip
+def test_add_and_mul(name, dims, data, activation, sa, sb, sy, zeros, swap, seed):
+    random = np.random.default_rng(seed)
+    other = [d if data.draw(st.booleans()) else 1 for d in dims][data.draw(st.integers(0, len(dims) - 1)) :]
+    if name == "ADD":  # TensorFlow Lite aborts on a smaller output scale
+        sy = max(sy, np.float32(max(sa, sb) / 2**16))
+    constant = random.integers(-128, 128, other)
+    content = build(
+        [
+            tensor(dims, scale=sa, zero_point=zeros[0]),
+            tensor(other, scale=sb, zero_point=zeros[1], data=constant),
+            tensor(dims, scale=sy, zero_point=zeros[2]),
+        ],
+        [(name, [1, 0] if swap else [0, 1], [2], dict(fusedActivationFunction=activation))],
+    )
+    check(content, seed)
+
+
+@many
+@given(st.sampled_from(["ADD", "MUL"]), scales, scales, scales, scales, seeds)
+def test_add_and_mul_of_two_computed_tensors(name, sx, sa, sb, sy, seed):
+    random = np.random.default_rng(seed)
+    zeros = random.integers(-128, 128, 3)
+    sy = max(sy, np.float32(max(sa, sb) / 2**16))
+    shape = (1, 4, 3, 5)
+    content = build(
+        [
+            tensor(shape, scale=sx),
+            tensor(shape, scale=sa, zero_point=zeros[0]),
+            tensor(shape, scale=sb, zero_point=zeros[1]),
+            tensor(shape, scale=sy, zero_point=zeros[2]),
+        ],
+        [("QUANTIZE", [0], [1], {}), ("QUANTIZE", [0], [2], {}), (name, [1, 2], [3], {})],
+    )
+    check(content, seed)
+
+
+@few
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=4),
+       st.booleans(), scales, zero_points, seeds)  # fmt: skip
+def test_pad(dims, with_value, scale, zero_point, seed):
+    shape = [d for d, _, _ in dims]
+    pads = [[b, a] for _, b, a in dims]
+    tensors = [
+        tensor(shape, scale=scale, zero_point=zero_point),
+        tensor((len(dims), 2), "int32", data=pads),
+    ]
+    if with_value:
+        value = np.random.default_rng(seed).integers(-128, 128)
+        tensors.append(tensor((1,), scale=scale, zero_point=zero_point, data=[value]))
+    tensors.append(tensor([sum(d) for d in dims], scale=scale, zero_point=zero_point))
+    inputs = list(range(len(tensors) - 1))
+    check(build(tensors, [("PADV2" if with_value else "PAD", inputs, [len(tensors) - 1], {})]), seed)
+
+
+@few
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4).flatmap(
+    lambda d: st.tuples(st.just(d), st.permutations(range(len(d))))), scales, zero_points, seeds)  # fmt: skip
+def test_transpose(shape_and_order, scale, zero_point, seed):
+    shape, order = shape_and_order
+    content = build(
+        [
+            tensor(shape, scale=scale, zero_point=zero_point),
+            tensor((len(order),), "int32", data=order),
+            tensor([shape[a] for a in order], scale=scale, zero_point=zero_point),
+            tensor([shape[a] for a in order], scale=scale, zero_point=0),
+        ],
+        [("TRANSPOSE", [0, 1], [2], {}), ("QUANTIZE", [2], [3], {})],
+    )
+    check(content, seed)
+
+
+@many
+@given(st.integers(1, 4), st.integers(1, 40), scales, zero_points, st.sampled_from([0.5, 1.0, 2.0]), seeds)
+def test_softmax(rows, depth, scale, zero_point, beta, seed):
+    content = build(
+        [
+            tensor((rows, depth), scale=scale, zero_point=zero_point),
+            tensor((rows, depth), scale=1 / 256, zero_point=-128),
+        ],
+        [("SOFTMAX", [0], [1], dict(beta=beta))],
+    )
+    check(content, seed)
+
+
+@many
+@given(
+    st.sampled_from(["LOGISTIC", "RELU", "RELU6", "RELU_N1_TO_1", "QUANTIZE", "DEQUANTIZE"]), scales, scales,
+    zero_points, zero_points, seeds,
+)  # fmt: skip
+def test_unary(name, sx, sy, zx, zy, seed):
+    """All 256 input values."""
+    y = tensor((1, 256), scale=sy, zero_point=zy)
+    if name == "LOGISTIC":
+        y = tensor((1, 256), scale=1 / 256, zero_point=-128)
+    if name == "DEQUANTIZE":
+        y = tensor((1, 256), "float32")
+    content = build([tensor((1, 256), scale=sx, zero_point=zx), y], [(name, [0], [1], {})])
+    engine, reference = Engine(content), Reference(content)
+    assert differences(engine, reference, np.arange(-128, 128, dtype=np.int8).reshape(1, 256)) == []
+
+
+@few
+@given(scales, scales, zero_points, st.integers(0, 255), seeds)
+def test_uint8_and_float_ends(sx, sy, zx, zy, seed):
+    """uint8 -> int8 -> uint8, float32 -> int8 -> float32 and float32 -> uint8."""
+    chains = [
+        [tensor((1, 256), "uint8", sx, zy), tensor((1, 256), "int8", sx, zy - 128), tensor((1, 256), "uint8", sy, zy)],
+        [tensor((1, 256), "float32"), tensor((1, 256), "int8", sx, zx), tensor((1, 256), "float32")],
+    ]
+    for tensors in chains:
+        last = "DEQUANTIZE" if tensors[2]["dtype"] == "float32" else "QUANTIZE"
+        content = build(tensors, [("QUANTIZE", [0], [1], {}), (last, [1], [2], {})])
+        check(content, seed)
+    check(build([tensor((1, 64), "float32"), tensor((1, 64), "uint8", sy, zy)], [("QUANTIZE", [0], [1], {})]), seed)
