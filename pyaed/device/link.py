@@ -396,7 +396,7 @@ class Link:
                     raise
                 log.warning("%s: no reply, starting the clip again", self.port)
 
-    def detect(self, pcm: np.ndarray, restart: bool = True) -> list[Detection]:
+    def detect(self, pcm: np.ndarray, restart: bool = True, limit: int | None = None) -> list[Detection]:
         """Stream PCM through the whole detector.
 
         Parameters
@@ -404,6 +404,8 @@ class Link:
         pcm : ndarray of int16, shape (n_samples,)
         restart : bool
             Whether this is a new clip; otherwise it continues the one before.
+        limit : int, optional
+            Stop after so many detections; the rest of the PCM is not sent.
 
         Returns
         -------
@@ -412,18 +414,18 @@ class Link:
         """
         pcm = _pcm(pcm)
         if not restart:
-            return self._detect(pcm)
+            return self._detect(pcm, limit)
 
         def clip():
             self._position = 0
-            return self._detect(pcm)
+            return self._detect(pcm, limit)
 
         return self._restart(clip)
 
-    def _detect(self, pcm: np.ndarray) -> list[Detection]:
+    def _detect(self, pcm: np.ndarray, limit: int | None) -> list[Detection]:
         n_classes = self.identify().n_classes
-        found = []
-        while len(pcm):
+        found: list[Detection] = []
+        while len(pcm) and len(found) != limit:
             pcm, reply = self._send_pcm("detect", pcm, SLOW)
             probabilities = reply["probabilities"]
             if len(probabilities) == n_classes:

@@ -229,7 +229,7 @@ def _compare_detections(link: Link, name: str, pcm, outputs, report: VerifyRepor
     if identity.output_dtype != np.float32:
         integers = outputs.astype(np.int32) - identity.output_zero_point
         outputs = np.float32(identity.output_scale) * integers.astype(np.float32)
-    for found in link.detect(pcm)[: len(outputs)]:
+    for found in link.detect(pcm, limit=len(outputs)):
         difference = first_difference(
             outputs[found.patch],
             found.probabilities,
