@@ -1,3 +1,5 @@
+#include <stddef.h>
+
 #include "aed_matmul.h"
 
 void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]) {
@@ -20,19 +22,22 @@ void aed_dot_2x4(const int8_t *x0, const int8_t *x1, const int8_t *w, int32_t de
                  int32_t acc[8]) {
   int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
   int32_t b0 = acc[4], b1 = acc[5], b2 = acc[6], b3 = acc[7];
-  const int8_t *const end = w + 4 * depth;
-  for (; w != end; w += 4) {
-    const int32_t v0 = *x0++, v1 = *x1++;
-    int32_t t = w[0];
+  /* Both rows lie in one arena: one moving pointer and a distance leave a register free. */
+  const ptrdiff_t distance = x1 - x0;
+  const int8_t *const end = x0 + depth;
+  while (x0 != end) {
+    const int32_t v1 = x0[distance];
+    const int32_t v0 = *x0++;
+    int32_t t = *w++;
     a0 += v0 * t;
     b0 += v1 * t;
-    t = w[1];
+    t = *w++;
     a1 += v0 * t;
     b1 += v1 * t;
-    t = w[2];
+    t = *w++;
     a2 += v0 * t;
     b2 += v1 * t;
-    t = w[3];
+    t = *w++;
     a3 += v0 * t;
     b3 += v1 * t;
   }

@@ -4,12 +4,15 @@
 
 #include "aed_nn_math.h"
 
+/* Local copies: a store through y could change *p for all that the compiler knows. */
 static void store4(const aed_conv_params *p, int32_t c, const int32_t *acc, int8_t *y) {
-  const int32_t n = aed_min(4, p->out_c - c);
-  for (int32_t i = 0; i < n; i++) {
-    const int32_t q =
-        aed_rescale(acc[i], p->multiplier[c + i], p->shift[c + i]) + p->output_zero_point;
-    y[c + i] = (int8_t)aed_clamp(q, p->act_min, p->act_max);
+  const int32_t *multiplier = p->multiplier + c;
+  const int8_t *shift = p->shift + c;
+  const int32_t zero_point = p->output_zero_point, low = p->act_min, high = p->act_max;
+  int32_t n = aed_min(4, p->out_c - c);
+  for (y += c; n > 0; n--) {
+    const int32_t q = aed_rescale(*acc++, *multiplier++, *shift++) + zero_point;
+    *y++ = (int8_t)aed_clamp(q, low, high);
   }
 }
 

@@ -1,0 +1,70 @@
+"""Time of one inference on this machine: our engine against TensorFlow Lite's reference and XNNPACK interpreters.
+
+    python benchmarks/engine_host.py MODEL.tflite [MODEL.tflite ...]
+
+Single-threaded, the median of several rounds. The engine runs the portable C that the firmware runs.
+"""
+
+import os
+import statistics
+import sys
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from pyaed.nn import Engine
+
+
+def milliseconds(run, budget: float = 1.5) -> float:
+    """Return the median time of run() in ms, over as many rounds as `budget` seconds allow (at least 5)."""
+    run()
+    times = []
+    end = time.perf_counter() + budget
+    while len(times) < 5 or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+def interpreter(path: str, reference: bool, x: np.ndarray):
+    """Return a function that runs one inference in TensorFlow Lite."""
+    import tensorflow as tf
+
+    kinds = tf.lite.experimental.OpResolverType
+    kind = kinds.BUILTIN_REF if reference else kinds.AUTO
+    lite = tf.lite.Interpreter(path, experimental_op_resolver_type=kind, num_threads=1)
+    lite.allocate_tensors()
+    lite.set_tensor(lite.get_input_details()[0]["index"], x)
+    return lite.invoke
+
+
+def main(paths: list[str]) -> None:
+    if not paths:
+        raise SystemExit(__doc__)
+    warnings.filterwarnings("ignore")
+    rows = []
+    for path in paths:
+        engine = Engine(path, threads=1)
+        end = engine.program.input
+        random = np.random.default_rng(0)
+        x = random.normal(0, 1, end.shape).astype(np.float32)
+        if end.dtype != "float32":
+            info = np.iinfo(end.dtype)
+            x = random.integers(info.min, info.max + 1, end.shape).astype(end.dtype)
+        ours = milliseconds(partial(engine.run, x))
+        reference = milliseconds(interpreter(path, True, x))
+        xnnpack = milliseconds(interpreter(path, False, x))
+        rows.append((Path(path).stem, engine.program.macs / 1e6, ours, reference, xnnpack, reference / ours))
+    print(f"{'model':<40} {'M MACs':>8} {'pyaed ms':>9} {'ref ms':>9} {'XNNPACK ms':>11} {'ref/pyaed':>10}")
+    for name, macs, *times, ratio in rows:
+        print(f"{name:<40} {macs:8.2f} {times[0]:9.2f} {times[1]:9.2f} {times[2]:11.2f} {ratio:10.1f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
