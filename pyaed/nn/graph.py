@@ -66,7 +66,6 @@ _OPTIONS = {
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
     "ADD": ("AddOptions", {"activation": "FusedActivationFunction"}),
     "MUL": ("MulOptions", {"activation": "FusedActivationFunction"}),
-    "MEAN": ("ReducerOptions", {"keep_dims": "KeepDims"}),
     "SOFTMAX": ("SoftmaxOptions", {"beta": "Beta"}),
 }
 

@@ -317,15 +317,14 @@ def _pool(kernel: str):
     return lower_pool
 
 
-def _mean(graph: Graph, op: Operator) -> Step | View:
-    x, y = _input(graph, op), _output(graph, op)
+def _reduction(graph: Graph, op: Operator, x: Tensor, y: Tensor) -> tuple[int, int, int] | None:
+    """Return (outer, reduce, inner) with x as [outer][reduce][inner]; None when there are no axes."""
     rank = len(x.shape)
     axes = [int(a) for a in _constant(graph, op, 1, ("int32",)).reshape(-1)]
     if any(not -rank <= a < rank for a in axes):
         refuse(graph, op, f"axes {axes} of {x}")
-    (x_scale, x_zero), (y_scale, y_zero) = _affine(graph, op, x), _affine(graph, op, y)
     if not axes:
-        return View(x.index, y.index)
+        return None
     reduced = {a % rank for a in axes}
     # Runs of dimensions that are kept or reduced together; dimensions of 1 belong to either.
     runs: list[tuple[bool, int]] = []
@@ -343,6 +342,16 @@ def _mean(graph: Graph, op: Operator) -> Step | View:
     reduce = runs[at][1] if at < len(runs) else 1
     inner = math.prod(size for _, size in runs[at + 1 :])
     _expect_shape(graph, op, y.size == outer * inner, x, y)
+    return outer, reduce, inner
+
+
+def _mean(graph: Graph, op: Operator) -> Step | View:
+    x, y = _input(graph, op), _output(graph, op)
+    (x_scale, x_zero), (y_scale, y_zero) = _affine(graph, op, x), _affine(graph, op, y)
+    sizes = _reduction(graph, op, x, y)
+    if sizes is None:
+        return View(x.index, y.index)
+    outer, reduce, inner = sizes
     multiplier, shift = quantize_multiplier(float(x_scale) / float(y_scale))
     # The division by the number of elements goes into the multiplier, truncated.
     extra = min(reduce.bit_length() - 1, 32, 31 + shift)
@@ -358,6 +367,20 @@ def _mean(graph: Graph, op: Operator) -> Step | View:
         "shift": shift,
     }
     return Step(op.name, "aed_mean_s8", {"input": x.index}, y.index, params)
+
+
+def _reduce_max(graph: Graph, op: Operator) -> Step | View:
+    x, y = _input(graph, op), _output(graph, op)
+    _same_affine(graph, op, x, y)
+    sizes = _reduction(graph, op, x, y)
+    if sizes is None:
+        return View(x.index, y.index)
+    outer, reduce, inner = sizes
+    # A max pool over a map of outer * reduce rows and one column, in windows of `reduce` rows.
+    params = {"in_h": outer * reduce, "out_h": outer, "kernel_h": reduce, "stride_h": reduce}
+    params |= dict.fromkeys(("in_w", "out_w", "kernel_w", "stride_w"), 1)
+    params |= {"channels": inner, "pad_top": 0, "pad_left": 0, "act_min": -128, "act_max": 127}
+    return Step(op.name, "aed_max_pool_s8", {"input": x.index}, y.index, params)
 
 
 # --- elementwise -------------------------------------------------------------------------------------------------------
@@ -590,6 +613,7 @@ LOWERINGS = {
     "PAD": _pad,
     "PADV2": _pad,
     "QUANTIZE": _quantize,
+    "REDUCE_MAX": _reduce_max,
     "RELU": _relu("RELU"),
     "RELU6": _relu("RELU6"),
     "RELU_N1_TO_1": _relu("RELU_N1_TO_1"),

@@ -176,10 +176,13 @@ def test_pool(name, h, w, c, kernel, strides, padding, activation, scale, zero_p
 
 @many
 @given(
-    st.tuples(sizes, sizes, channels), st.sampled_from([(1, 2), (2, 1), (1,), (2,), (3,), (1, 2, 3), (2, 3), (-1,)]),
+    st.sampled_from(["MEAN", "REDUCE_MAX"]), st.tuples(sizes, sizes, channels),
+    st.sampled_from([(1, 2), (2, 1), (1,), (2,), (3,), (1, 2, 3), (2, 3), (-1,)]),
     st.booleans(), scales, scales, zero_points, zero_points, seeds,
 )  # fmt: skip
-def test_mean(dims, axes, keep, sx, sy, zx, zy, seed):
+def test_reduction(name, dims, axes, keep, sx, sy, zx, zy, seed):
+    if name == "REDUCE_MAX":
+        sy, zy = sx, zx
     shape = (1, *dims)
     reduced = {a % 4 for a in axes}
     out = [1 if i in reduced else d for i, d in enumerate(shape)]
@@ -191,7 +194,7 @@ def test_mean(dims, axes, keep, sx, sy, zx, zy, seed):
             tensor((len(axes),), "int32", data=axes),
             tensor(out, scale=sy, zero_point=zy),
         ],
-        [("MEAN", [0, 1], [2], dict(keepDims=keep))],
+        [(name, [0, 1], [2], dict(keepDims=keep))],
     )
     check(content, seed)
 

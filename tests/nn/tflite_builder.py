@@ -24,6 +24,7 @@ OPERATORS = {
     "PAD": ("PadOptions", 2),
     "PADV2": ("PadV2Options", 2),
     "QUANTIZE": ("QuantizeOptions", 2),
+    "REDUCE_MAX": ("ReducerOptions", 2),
     "RELU": (None, 2),
     "RELU6": (None, 2),
     "RELU_N1_TO_1": (None, 1),
