@@ -85,6 +85,8 @@ def _input(graph: Graph, op: Operator, dtypes: tuple[str, ...] = ("int8",), posi
     if tensor.data is not None:
         refuse(graph, op, f"input {tensor} is a constant")
     _expect_type(graph, op, tensor, dtypes)
+    if tensor.size == 0:
+        refuse(graph, op, f"input {tensor} is empty")
     return tensor
 
 
@@ -140,7 +142,7 @@ def _activation(graph: Graph, op: Operator, y: Tensor) -> tuple[int, int]:
 
 def _check_rescale(graph: Graph, op: Operator, bound: int, shift: int) -> None:
     """Refuse a layer whose sums (up to `bound` in magnitude) could leave the range that aed_rescale is exact in."""
-    if bound << max(0, min(shift, 64)) >= ACCUMULATOR_LIMIT:
+    if shift > 29 or bound << max(0, shift) >= ACCUMULATOR_LIMIT:
         refuse(graph, op, f"sums can reach {bound} at a scale factor of 2^{shift}: beyond 30 bits")
 
 
@@ -416,8 +418,9 @@ def _binary(graph: Graph, op: Operator, kernel: str, factors) -> Step:
 
 
 def _add_factors(graph: Graph, op: Operator, a: np.float32, b: np.float32, out: np.float32) -> dict:
-    twice = float(np.float32(2) * max(a, b))
-    real = twice / float(np.float32(1 << 20) * out)
+    with np.errstate(over="ignore"):
+        twice = float(np.float32(2) * max(a, b))
+        real = twice / float(np.float32(1 << 20) * out)
     if not 0 < real < 1:
         refuse(graph, op, f"the output scale {out} is too small for the input scales {a} and {b}")
     result = dict(zip(("multiplier", "shift"), quantize_multiplier(real)))
@@ -482,6 +485,7 @@ def _relu(activation: str):
 def _logistic(graph: Graph, op: Operator) -> Step:
     x, y = _input(graph, op), _output(graph, op)
     (x_scale, x_zero), (y_scale, y_zero) = _affine(graph, op, x), _affine(graph, op, y)
+    _expect_unit_output(graph, op, y)
 
     def values(levels: np.ndarray) -> np.ndarray:
         one = np.float32(1)
@@ -490,6 +494,11 @@ def _logistic(graph: Graph, op: Operator) -> Step:
             return round_half_away(real * (one / y_scale)) + y_zero
 
     return _table(graph, op, x, y, values)
+
+
+def _expect_unit_output(graph: Graph, op: Operator, y: Tensor) -> None:
+    if _affine(graph, op, y) != (np.float32(1 / 256), -128):
+        refuse(graph, op, "an int8 output in [0, 1) has to have the scale 1/256 and the zero point -128")
 
 
 def _exp_f32(x: np.ndarray) -> np.ndarray:
@@ -502,13 +511,13 @@ def _softmax(graph: Graph, op: Operator) -> Step:
     x, y = _input(graph, op), _output(graph, op)
     _expect_shape(graph, op, x.shape == y.shape and len(x.shape) > 0, x, y)
     x_scale, _ = _affine(graph, op, x)
-    if _affine(graph, op, y) != (np.float32(1 / 256), -128):
-        refuse(graph, op, "the output of an int8 softmax has to have the scale 1/256 and the zero point -128")
+    _expect_unit_output(graph, op, y)
     beta = np.float32(op.options["beta"])
-    if not (np.isfinite(beta) and beta > 0):
-        refuse(graph, op, f"beta is {beta}, expected a number above 0")
     with np.errstate(over="ignore"):
-        exponents = (-x_scale * beta) * np.arange(255, -1, -1).astype(np.float32)
+        slope = -x_scale * beta
+        if not (np.isfinite(slope) and beta > 0):
+            refuse(graph, op, f"beta is {beta}, expected a number above 0 that fits the input scale {x_scale}")
+        exponents = slope * np.arange(255, -1, -1).astype(np.float32)
     params = {
         "rows": x.size // x.shape[-1],
         "depth": x.shape[-1],

@@ -52,3 +52,80 @@ def residual_network(seed: int = 0, metadata: dict[str, bytes] | None = None) ->
     x = op("SOFTMAX", [x], (1, 5), 1 / 256, -128, beta=1.0)
     op("DEQUANTIZE", [x], (1, 5), dtype="float32")
     return build(tensors, operators, metadata)
+
+
+def random_network(seed: int) -> bytes:
+    """A random graph of up to ten operators, with branches that join again, int8 (1, h, w, c) in and out."""
+    random = np.random.default_rng(seed)
+    shape = (1, *random.integers(3, 10, 2).tolist(), int(random.integers(1, 7)))
+    tensors, operators = [], []
+
+    def quantized(shape, like=None) -> int:
+        if like is not None:
+            scale, zero = tensors[like]["scale"], tensors[like]["zero_point"]
+        else:
+            scale, zero = np.float32(2.0 ** random.uniform(-6, -2)), int(random.integers(-128, 128))
+        tensors.append(tensor(shape, scale=scale, zero_point=zero))
+        return len(tensors) - 1
+
+    def constant(*args, **kwargs) -> int:
+        tensors.append(tensor(*args, **kwargs))
+        return len(tensors) - 1
+
+    def convolution(x, depthwise: bool) -> int:
+        _, h, w, c = tensors[x]["shape"]
+        k, stride = int(random.integers(1, 4)), int(random.integers(1, 3))
+        n = c * int(random.integers(1, 3)) if depthwise else int(random.integers(1, 9))
+        kernel = (1, k, k, n) if depthwise else (n, k, k, c)
+        scale = (2.0 ** random.uniform(-9, -5, n)).astype(np.float32)
+        weights = constant(kernel, scale=scale, axis=3 if depthwise else 0, data=random.integers(-127, 128, kernel))
+        bias = constant((n,), "int32", data=random.integers(-900, 900, n))
+        y = quantized((1, -(-h // stride), -(-w // stride), n))
+        options = dict(strideH=stride, strideW=stride, fusedActivationFunction=int(random.integers(0, 4)), **_WINDOW)
+        operators.append(("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", [x, weights, bias], [y], options))
+        return y
+
+    def same(name, inputs, like=None, **options) -> int:
+        y = quantized(tensors[inputs[0]]["shape"], like)
+        operators.append((name, inputs, [y], options))
+        return y
+
+    def pad(x) -> int:
+        pads = random.integers(0, 2, (4, 2)) * [[0], [1], [1], [0]]
+        y = quantized([d + int(p.sum()) for d, p in zip(tensors[x]["shape"], pads)], x)
+        operators.append(("PAD", [x, constant((4, 2), "int32", data=pads)], [y], {}))
+        return y
+
+    def transpose(x) -> int:
+        y = quantized([tensors[x]["shape"][a] for a in (0, 2, 1, 3)], x)
+        operators.append(("TRANSPOSE", [x, constant((4,), "int32", data=[0, 2, 1, 3])], [y], {}))
+        return y
+
+    def pool(x) -> int:
+        _, h, w, c = tensors[x]["shape"]
+        y = quantized((1, -(-h // 2), -(-w // 2), c), x)
+        name = random.choice(["MAX_POOL_2D", "AVERAGE_POOL_2D"])
+        operators.append((name, [x], [y], dict(strideH=2, strideW=2, filterHeight=3, filterWidth=2)))
+        return y
+
+    makers = [
+        lambda x: convolution(x, False),
+        lambda x: convolution(x, True),
+        lambda x: same("RELU", [x]),
+        lambda x: same("QUANTIZE", [x]),
+        pad,
+        transpose,
+        pool,
+    ]
+    x = quantized(shape)
+    alive = [x]
+    for _ in range(random.integers(2, 11)):
+        mates = [t for t in alive if tensors[t]["shape"] == tensors[x]["shape"]]
+        if len(mates) > 1 and random.random() < 0.4:
+            a, b = random.choice(mates, 2)
+            x = same(str(random.choice(["ADD", "MUL"])), [int(a), int(b)])
+        else:
+            x = makers[random.integers(len(makers))](int(random.choice(alive[-3:])))
+        alive.append(x)
+    same("QUANTIZE", [x])
+    return build(tensors, operators)

@@ -159,6 +159,15 @@ REFUSED = {
         unary("SOFTMAX", tensor((1, 4), scale=1), tensor((1, 4), scale=1 / 128), {"beta": 1.0}),
         "scale 1/256",
     ),
+    "nothing to reduce": (
+        unary("MEAN", tensor((1, 0, 4), scale=1), tensor((1, 4), scale=1), {}, [tensor((1,), "int32", data=[1])]),
+        "is empty",
+    ),
+    "shift of zero sums": (
+        unary("FULLY_CONNECTED", tensor((1, 1), scale=1), tensor((1, 1), scale=2**-40), {},
+              [tensor((1, 1), scale=1, data=[0])]),
+        "beyond 30 bits",
+    ),
     "missing producer": (
         build([tensor((1, 4), scale=1), tensor((1, 4), scale=1), tensor((1, 4), scale=1)], [("RELU", [1], [2], {})]),
         "nothing computes 't1'",
