@@ -256,6 +256,7 @@ def _initial_model(run: Run, settings: ModelMetadata) -> Any:
         multi_label=settings.multi_label,
         dropout=section.dropout,
         fine_tune=section.fine_tune,
+        seed=config.general.global_seed,
     )
 
 
