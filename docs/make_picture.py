@@ -47,7 +47,9 @@ def main(folder: str) -> None:
     for i, name in enumerate(names):
         if probabilities[:, i].max() > 0.5:
             prob.plot(centres, probabilities[:, i], "o-", ms=3, label=name)
-    prob.set(xlim=(0, end), ylim=(-0.05, 1.05), xlabel="time in s", ylabel="probability", title="int8 engine, patch by patch")
+    prob.set(
+        xlim=(0, end), ylim=(-0.05, 1.05), xlabel="time in s", ylabel="probability", title="int8 engine, patch by patch"
+    )
     prob.legend(loc="center right", fontsize=8)
 
     report = json.loads((run / "evaluation" / "int8_engine_report.json").read_text())
@@ -67,7 +69,9 @@ def main(folder: str) -> None:
     bars.invert_yaxis()
     bars.tick_params(axis="y", labelsize=7)
     total = next(r for r in benchmark["rows"] if r["stage"] == "inference")["instructions"]
-    bars.set(xlabel="million instructions on the emulated Cortex-M33", title=f"layers of one inference: {total / 1e6:.1f} M")
+    bars.set(
+        xlabel="million instructions on the emulated Cortex-M33", title=f"layers of one inference: {total / 1e6:.1f} M"
+    )
     figure.savefig(Path(__file__).with_name("demo.png"), dpi=90)
 
 

@@ -260,8 +260,10 @@ def _check_duplicates(rows: list[_Row], path: Path) -> None:
     for row in rows:
         first = seen.setdefault(row.name, row)
         if first is not row:
-            raise UserError(f"{path} lists {row.name} twice, in lines {first.line} ('{first.category}') and {row.line} "
-                            f"('{row.category}'); a clip may stand there once")
+            raise UserError(
+                f"{path} lists {row.name} twice, in lines {first.line} ('{first.category}') and {row.line} "
+                f"('{row.category}'); a clip may stand there once"
+            )
 
 
 def _categories(row: _Row, path: Path, multi_label: bool) -> tuple[str, ...]:
@@ -289,8 +291,10 @@ def _class_names(
             names = names[:-1]
         for name in names:
             if not found[name]:
-                message = f"class '{name}' has no clips in {path}{nearest(name, found)}; " \
-                          f"categories there: {listing(sorted(found))}"
+                message = (
+                    f"class '{name}' has no clips in {path}{nearest(name, found)}; "
+                    f"categories there: {listing(sorted(found))}"
+                )
                 if require_all:
                     raise UserError(message)
                 log.warning(message)

@@ -67,9 +67,7 @@ def _onsets(rng: Rng, seconds: float, period_s: float, jitter: float) -> np.ndar
 
 def _tone(rng: Rng, phase: np.ndarray, brightness: float) -> np.ndarray:
     """A few harmonics over a phase in cycles."""
-    return sum(
-        brightness ** (k - 1) * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 5)
-    )
+    return sum(brightness ** (k - 1) * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 5))
 
 
 def alarm(rng: Rng, n: int, rate: int) -> np.ndarray:
@@ -146,9 +144,7 @@ def engine(rng: Rng, n: int, rate: int) -> np.ndarray:
     speed = rng.uniform(35, 110) * (1 + drift)
     phase = np.cumsum(speed) / rate
     falloff = rng.uniform(0.6, 1.3)
-    hum = sum(
-        rng.uniform(0.3, 1) * k**-falloff * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 25)
-    )
+    hum = sum(rng.uniform(0.3, 1) * k**-falloff * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 25))
     return hum * (1 + rng.uniform(0.1, 0.6) * np.sin(np.pi * phase)) + rng.uniform(0.05, 0.4) * _noise(rng, n, 1)
 
 

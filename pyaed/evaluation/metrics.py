@@ -60,6 +60,7 @@ def class_scores(true_positive: np.ndarray, actual: np.ndarray, predicted: np.nd
     true_positive, actual, predicted : ndarray of int, shape (n_classes,)
         Right decisions for the class, clips (or patches) of the class, decisions for the class.
     """
+
     def ratio(a: float, b: float) -> float:
         return float(a / b) if b else math.nan
 

@@ -12,9 +12,7 @@ from pyaed.files import atomic_path
 log = logging.getLogger(__name__)
 
 
-def plot_confusion(
-    matrix: np.ndarray, class_names: Sequence[str], title: str, path: str | os.PathLike
-) -> Path | None:
+def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], title: str, path: str | os.PathLike) -> Path | None:
     """Draw a confusion matrix as PNG: counts in the cells, colour by the share of the row.
 
     Parameters
@@ -59,8 +57,15 @@ def plot_confusion(
     axes.tick_params(which="minor", length=0)
     font = 9 if n <= 20 else 6
     for i, j in zip(*np.nonzero(matrix)):
-        axes.text(j, i, str(matrix[i, j]), ha="center", va="center", fontsize=font,
-                  color="white" if shares[i, j] > 0.5 else "black")
+        axes.text(
+            j,
+            i,
+            str(matrix[i, j]),
+            ha="center",
+            va="center",
+            fontsize=font,
+            color="white" if shares[i, j] > 0.5 else "black",
+        )
     path = Path(path)
     with atomic_path(path) as temporary:
         figure.savefig(temporary)

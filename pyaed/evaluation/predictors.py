@@ -14,7 +14,9 @@ Predictor = Callable[[np.ndarray], np.ndarray]
 BATCH = 32
 
 
-def predict_patches(predictor: Predictor, patches: np.ndarray, label: str = "predict", batch: int = BATCH) -> np.ndarray:
+def predict_patches(
+    predictor: Predictor, patches: np.ndarray, label: str = "predict", batch: int = BATCH
+) -> np.ndarray:
     """Run a predictor batch by batch, with progress.
 
     Returns

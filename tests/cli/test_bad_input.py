@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -209,11 +208,14 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_written(tmp_pat
     assert not (folder / "deployment").exists()
 
 
-def test_interrupted_copy_is_not_left(tmp_path):
+def test_interrupted_writing_leaves_nothing(tmp_path):
     from pyaed.files import atomic_path
 
-    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "x.bin") as temporary:
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with atomic_path(tmp_path / "x.bin") as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(tmp_path.iterdir()) == []
-    shutil.rmtree(tmp_path)

@@ -54,7 +54,7 @@ def test_predict_needs_only_the_model(project):
         "hydra.run.dir=predicted",
     )  # fmt: skip
     assert result.code == 0, result.err
-    rows = list(csv.DictReader(open(project.folder / "predicted/predictions.csv")))
+    rows = list(csv.DictReader((project.folder / "predicted/predictions.csv").read_text().splitlines()))
     assert len(rows) == 40
     names = metadata.read(project.quantized_model).class_names
     for row in rows:

@@ -78,7 +78,7 @@ def test_broken_or_hostile_yaml_is_refused(tmp_path, text):
 
 def test_missing_file_names_its_neighbour(tmp_path):
     (tmp_path / "training.yaml").write_text("")
-    with pytest.raises(UserError, match="did you mean 'training.yaml'"):
+    with pytest.raises(UserError, match=r"did you mean 'training\.yaml'"):
         load(tmp_path / "trainig.yaml")
 
 

@@ -45,7 +45,7 @@ def test_dict_round_trip_and_hash():
         assert FeatureSpec.from_dict(spec.to_dict()) == spec
         assert FeatureSpec.from_dict(spec.to_dict()).hash == spec.hash
     assert len({spec.hash for spec in SPECS.values()}) == len(SPECS)
-    with pytest.raises(UserError, match="unknown setting 'n_ffts'.*n_fft"):
+    with pytest.raises(UserError, match=r"unknown setting 'n_ffts'.*n_fft"):
         FeatureSpec.from_dict({**YAMNET.to_dict(), "n_ffts": 1})
     with pytest.raises(UserError, match="'n_mels' is missing"):
         FeatureSpec.from_dict({k: v for k, v in YAMNET.to_dict().items() if k != "n_mels"})

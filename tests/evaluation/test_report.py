@@ -81,9 +81,7 @@ def test_a_class_without_clips_is_a_dash_and_null(single, tmp_path):
 
 
 def test_several_labels_a_clip(tmp_path):
-    found = patchset(
-        [(0, 1), (2,), ()], [2, 1, 1], [[0.9, 0.4, 0.2], [0.9, 0.8, 0], [0.1, 0.6, 0.7], [0.1, 0, 0.2]]
-    )
+    found = patchset([(0, 1), (2,), ()], [2, 1, 1], [[0.9, 0.4, 0.2], [0.9, 0.8, 0], [0.1, 0.6, 0.7], [0.1, 0, 0.2]])
     report = evaluate(echo, found, NAMES, tmp_path, "float", multi_label=True)
     assert report.clip_accuracy[:2] == (2, 3)
     assert report.patch_accuracy[:2] == (2, 4)
