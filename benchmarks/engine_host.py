@@ -1,13 +1,15 @@
 """Time of one inference on this machine: our engine against TensorFlow Lite's reference and XNNPACK interpreters.
 
-    python benchmarks/engine_host.py MODEL.tflite [MODEL.tflite ...]
+    python benchmarks/engine_host.py [MODEL.tflite ...]
 
-Single-threaded, the median of several rounds. The engine runs the portable C that the firmware runs.
+Without a model: YAMNet-256 with random weights. Single-threaded, the median of several rounds. The engine runs the
+portable C that the firmware runs.
 """
 
 import os
 import statistics
 import sys
+import tempfile
 import time
 import warnings
 from functools import partial
@@ -44,10 +46,37 @@ def interpreter(path: str, reference: bool, x: np.ndarray):
     return lite.invoke
 
 
+def yamnet(folder: str) -> str:
+    """Write an int8 YAMNet-256 with random weights and return its path."""
+    import keras
+    import tensorflow as tf
+
+    from pyaed.models import yamnet
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((64, 96, 1))
+    outputs = keras.layers.Dense(10, activation="softmax")(yamnet.backbone(inputs, 256))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, outputs))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    random = np.random.default_rng(0)
+    converter.representative_dataset = lambda: (
+        [random.normal(-4, 3, (1, 64, 96, 1)).astype(np.float32)] for _ in range(10)
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    path = Path(folder) / "yamnet_256_random.tflite"
+    path.write_bytes(converter.convert())
+    return str(path)
+
+
 def main(paths: list[str]) -> None:
-    if not paths:
-        raise SystemExit(__doc__)
     warnings.filterwarnings("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        table(paths or [yamnet(folder)])
+
+
+def table(paths: list[str]) -> None:
+    """Print one row per model."""
     rows = []
     for path in paths:
         engine = Engine(path, threads=1)

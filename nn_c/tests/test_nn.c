@@ -1,0 +1,118 @@
+/* The engine from C alone, under the sanitizers: rounding against its definition, the walk over a
+ * model, argument checks. Equality with TensorFlow Lite is tested from Python. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aed_affine_f32.h"
+#include "aed_nn.h"
+#include "aed_nn_kernels.h"
+#include "aed_nn_math.h"
+
+#define CHECK(condition)                                                                           \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                       \
+      exit(1);                                                                                     \
+    }                                                                                              \
+  } while (0)
+
+static uint32_t state = 1;
+
+static uint32_t random_bits(void) {
+  state ^= state << 13;
+  state ^= state >> 17;
+  state ^= state << 5;
+  return state;
+}
+
+/* n / 2^bits to the nearest integer; ties up, or away from zero. */
+static int64_t divide(int64_t n, int bits, int away) {
+  const int64_t unit = (int64_t)1 << bits;
+  int64_t quotient = n / unit, rest = n % unit;
+  if (rest < 0) { /* C truncates: make it a floor */
+    quotient--;
+    rest += unit;
+  }
+  const int up = 2 * rest > unit || (2 * rest == unit && (!away || n > 0));
+  return quotient + (up ? 1 : 0);
+}
+
+static void test_rescale(void) {
+  for (int i = 0; i < 2000000; i++) {
+    const int32_t shift = (int32_t)(random_bits() % 61u) - 31;
+    const int32_t multiplier = (int32_t)((random_bits() >> 2) | 0x40000000u);
+    const int32_t limit = (1 << 30) >> (shift > 0 ? shift : 0);
+    const int32_t x = (int32_t)((random_bits() >> 1) >> (random_bits() % 24u)) % limit;
+    const int32_t signed_x = (random_bits() & 1u) != 0 ? x : -x;
+    const int64_t left = (int64_t)signed_x * ((int64_t)1 << (shift > 0 ? shift : 0));
+    const int64_t product = divide(left * multiplier, 31, 0);
+    const int64_t expected = divide(product, shift < 0 ? -shift : 0, 1);
+    CHECK(aed_rescale(signed_x, multiplier, shift) == expected);
+  }
+  CHECK(aed_rescale(3, 0, 0) == 0);
+  CHECK(aed_rescale(1, 1 << 30, 0) == 1);    /* a tie goes up first ... */
+  CHECK(aed_rescale(-1, 1 << 30, 0) == 0);   /* ... */
+  CHECK(aed_rescale(-3, 1 << 30, 0) == -1);  /* ... */
+  CHECK(aed_rescale(-6, 1 << 30, -1) == -2); /* ... and away from zero in the shift */
+}
+
+static void test_quantize(void) {
+  CHECK(aed_quantize_f32(0.5f, 1.0f, 0, -128, 127) == 1);
+  CHECK(aed_quantize_f32(-0.5f, 1.0f, 0, -128, 127) == -1);
+  CHECK(aed_quantize_f32(0.49999997f, 1.0f, 0, -128, 127) == 0);
+  CHECK(aed_quantize_f32(1e30f, 1e-30f, 5, -128, 127) == 127);
+  CHECK(aed_quantize_f32(-1e30f, 1e-30f, 5, -128, 127) == -128);
+  CHECK(aed_quantize_f32(200.0f, 1.0f, -128, -128, 127) == 72);
+  const float zero = 0.0f;
+  CHECK(aed_quantize_f32(zero / zero, 1.0f, 5, -128, 127) == -128);
+}
+
+static void count(void *context, uint32_t node) {
+  uint32_t *next = context;
+  CHECK(node == *next);
+  (*next)++;
+}
+
+static void test_run(void) {
+  /* float32 -> int8, twice the value in place, int8 -> float32 */
+  static uint8_t twice[256];
+  for (int i = -128; i < 128; i++) {
+    twice[i & 0xFF] = (uint8_t)aed_clamp(2 * i, -128, 127);
+  }
+  const aed_affine_params quantize = {.input = 0, .output = 32, .n = 5, .scale = 0.5f};
+  const aed_lut_params lut = {.input = 32, .output = 32, .n = 5, .table = twice};
+  const aed_affine_params dequantize = {.input = 32, .output = 0, .n = 5, .scale = 0.5f};
+  const aed_nn_node nodes[] = {
+      {aed_quantize_f32_s8, &quantize}, {aed_lut_8, &lut}, {aed_dequantize_s8_f32, &dequantize}};
+  const aed_nn_io end = {.offset = 0,
+                         .n_elements = 5,
+                         .n_dims = 2,
+                         .dims = {1, 5, 1, 1},
+                         .type = AED_NN_FLOAT32,
+                         .scale = 1.0f};
+  const aed_nn_model model = {"test", "", nodes, 3, 48, end, end};
+  const float input[5] = {0.0f, 1.0f, -3.0f, 40.0f, -40.0f};
+  const float expected[5] = {0.0f, 2.0f, -6.0f, 63.5f, -64.0f};
+  float output[5];
+  _Alignas(16) static uint8_t arena[64];
+  uint32_t seen = 0;
+  CHECK(aed_nn_run(&model, input, output, arena, count, &seen) == AED_OK);
+  CHECK(seen == 3);
+  CHECK(memcmp(output, expected, sizeof output) == 0);
+  CHECK(aed_nn_run(NULL, input, output, arena, NULL, NULL) == AED_ERR_ARGUMENT);
+  CHECK(aed_nn_run(&model, NULL, output, arena, NULL, NULL) == AED_ERR_ARGUMENT);
+  CHECK(aed_nn_run(&model, input, NULL, arena, NULL, NULL) == AED_ERR_ARGUMENT);
+  CHECK(aed_nn_run(&model, input, output, NULL, NULL, NULL) == AED_ERR_ARGUMENT);
+  CHECK(aed_nn_run(&model, input, output, arena + 8, NULL, NULL) == AED_ERR_ARGUMENT);
+  CHECK(aed_nn_type_size(AED_NN_FLOAT32) == 4 && aed_nn_type_size(AED_NN_UINT8) == 1);
+  CHECK(aed_nn_type_size((aed_nn_type)9) == 0);
+}
+
+int main(void) {
+  test_rescale();
+  test_quantize();
+  test_run();
+  puts("nn: ok");
+  return 0;
+}
