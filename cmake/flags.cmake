@@ -27,3 +27,8 @@ if(AED_SANITIZE)
   target_compile_options(aed_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -g)
   target_link_options(aed_flags INTERFACE -fsanitize=address,undefined)
 endif()
+
+# Sources for one instruction set each: the front end chooses among them at run time.
+set(AED_X86_FLAGS_sse2 -msse2)
+set(AED_X86_FLAGS_avx2 -mavx2)
+set(AED_X86_FLAGS_avx512 -mavx512f -mprefer-vector-width=512)

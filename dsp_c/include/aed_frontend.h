@@ -23,12 +23,21 @@ typedef struct {
   uint32_t patch_hop;     /* frames between patches: 1 to patch_length */
   uint32_t power;         /* exponent of the magnitude: 1 or 2 */
   float floor;            /* mel values below are raised to it (dB); 0 without a floor */
-  float offset;           /* added to every mel value before the logarithm (log); 0 for dB */
+  float offset;           /* added to every mel value before the logarithm (log); 0 for dB;
+                             floor + offset is at least 2^-126 */
   float log_scale; /* factor of the natural logarithm: 1 for log, 10/ln 10 or 20/ln 10 for dB */
-  const float
-      *window; /* window_length values, scaled by 2^-15 so that int16 samples count as -1 .. 1 */
-  const float *twiddle;      /* 3 n_fft / 4 pairs (cos, -sin)(2 pi k / n_fft) */
-  const uint16_t *reverse;   /* n_fft / 2 bit-reversed indices */
+  /* Tables. Any content is safe but `order`'s, `mel_start`'s and `mel_count`'s, which index. */
+  const float *window;   /* window_length values and, where that is odd, a 0; scaled by 2^-16:
+                            2^-15 makes int16 samples -1 .. 1, the rest is the real transform's
+                            factor 1/2 */
+  const float *twiddle;  /* for each radix-4 stage with quarters of q = n_fft / 8, n_fft / 32 ..
+                            points, for j = 0 .. q - 1: three pairs (cos, -sin)(2 pi j m / 4 q),
+                            m = 1, 2, 3 */
+  const float *untangle; /* with R = 4 where n_fft / 2 is a power of 4 and 2 elsewhere, and
+                            J = n_fft / 2 / R: for j = 0 .. J / 2 the pairs
+                            (cos, -sin)(2 pi (j + q J) / n_fft), q = 0 .. R - 1 */
+  const uint16_t *order; /* J: 2 R times the base-4 digits of j reversed, where in the transformed
+                            points the block j stands */
   const uint16_t *mel_start; /* n_mels: first bin of each band */
   const uint16_t *mel_count; /* n_mels: bins of each band; start + count <= n_fft / 2 + 1 */
   const float *mel_weight;   /* all bands' weights, for dB divided by the reference */
@@ -45,10 +54,10 @@ size_t aed_frontend_scratch_size(const aed_frontend_config *config);
 aed_status aed_frontend_frame(const aed_frontend_config *config, const int16_t *pcm, float *log_mel,
                               void *scratch);
 
-/* Frames first .. first + count - 1 of a whole clip of n samples; where a window reaches beyond the
- * clip it sees zeros. log_mel: count x n_mels floats, frame by frame. */
-aed_status aed_frontend_clip(const aed_frontend_config *config, const int16_t *pcm, size_t n,
-                             size_t first, size_t count, float *log_mel, void *scratch);
+/* The two halves of a frame. spectrum: n_fft / 2 + 1 magnitudes or squared magnitudes. */
+void aed_frontend_spectrum(const aed_frontend_config *config, const int16_t *pcm, float *spectrum,
+                           void *scratch);
+void aed_frontend_log_mel(const aed_frontend_config *config, const float *spectrum, float *log_mel);
 /* cffi: end */
 
 #endif

@@ -1,20 +1,16 @@
-/* Power spectrum of a real signal through a complex FFT of half its length. */
+/* Spectrum of a real signal through a complex FFT of half its length. */
 #ifndef AED_RFFT_H
 #define AED_RFFT_H
 
 #include <stdint.h>
 
 /* cffi: begin */
-/* In-place complex FFT, decimation in time.
- * n: points, a power of two, 16 to 2048. z: n pairs (re, im), in bit-reversed order on entry, in
- * natural order on return. twiddle: pairs (cos, -sin)(2 pi k / (2 n)) for k = 0 .. 3 n / 2 - 1,
- * that is, of the real transform of 2 n points. */
-void aed_cfft(float *z, uint32_t n, const float *twiddle);
-
-/* Squared magnitudes of the n_fft / 2 + 1 bins of the real signal whose even and odd samples are
- * the real and imaginary parts of the n_fft / 2 points that went into aed_cfft. z: its result.
- * power: n_fft / 2 + 1 floats, not overlapping z. */
-void aed_rfft_power(const float *z, uint32_t n_fft, const float *twiddle, float *power);
+/* packed: X[0], X[n_fft / 2], then real and imaginary part of X[1] .. X[n_fft / 2 - 1]: n_fft
+ * floats, in the order of CMSIS-DSP's arm_rfft_fast_f32. x: n_fft samples; n_fft: a power of two,
+ * 64 to 4096; twiddle, untangle, order: tables as aed_frontend_config describes them; scratch:
+ * n_fft floats. Nothing overlaps. */
+void aed_rfft(const float *x, uint32_t n_fft, const float *twiddle, const float *untangle,
+              const uint16_t *order, float *packed, float *scratch);
 /* cffi: end */
 
 #endif

@@ -1,12 +1,10 @@
 #include "aed_frontend.h"
-#include "aed_log.h"
-#include "aed_mel.h"
-#include "aed_rfft.h"
+#include "aed_frame_core.h"
 
 aed_status aed_frontend_check(const aed_frontend_config *config) {
   if (config == NULL || config->window == NULL || config->twiddle == NULL ||
-      config->reverse == NULL || config->mel_start == NULL || config->mel_count == NULL ||
-      config->mel_weight == NULL) {
+      config->untangle == NULL || config->order == NULL || config->mel_start == NULL ||
+      config->mel_count == NULL || config->mel_weight == NULL) {
     return AED_ERR_ARGUMENT;
   }
   const uint32_t n_fft = config->n_fft;
@@ -26,6 +24,15 @@ aed_status aed_frontend_check(const aed_frontend_config *config) {
   if (config->power != 1U && config->power != 2U) {
     return AED_ERR_ARGUMENT;
   }
+  if (!(config->floor + config->offset >= AED_SMALLEST)) {
+    return AED_ERR_ARGUMENT;
+  }
+  const uint32_t last = last_radix(n_fft / 2U);
+  for (uint32_t j = 0; j < n_fft / 2U / last; j++) {
+    if (config->order[j] % (2U * last) != 0U || config->order[j] > n_fft - 2U * last) {
+      return AED_ERR_ARGUMENT;
+    }
+  }
   for (uint32_t m = 0; m < config->n_mels; m++) {
     if ((uint32_t)config->mel_start[m] + config->mel_count[m] > n_fft / 2U + 1U) {
       return AED_ERR_ARGUMENT;
@@ -34,75 +41,39 @@ aed_status aed_frontend_check(const aed_frontend_config *config) {
   return AED_OK;
 }
 
-/* Scratch: n_fft floats of FFT points, then n_fft / 2 + 1 floats of spectrum, then a window of PCM
- * (clip's ends only). */
-static size_t spectrum_floats(const aed_frontend_config *config) {
-  return config->n_fft / 2U + 1U;
+/* Scratch: n_fft floats of points, n_fft / 2 + 1 of spectrum, and a window of odd length with one
+ * more sample. */
+static size_t padded_bytes(const aed_frontend_config *config) {
+  return (config->window_length & 1U) != 0U ? (config->window_length + 1U) * sizeof(int16_t) : 0U;
 }
 
 size_t aed_frontend_scratch_size(const aed_frontend_config *config) {
-  const size_t floats = config->n_fft + spectrum_floats(config);
-  const size_t bytes = floats * sizeof(float) + config->window_length * sizeof(int16_t);
-  return (bytes + 7U) & ~(size_t)7U;
+  const size_t floats = (size_t)config->n_fft + config->n_fft / 2U + 1U;
+  return (floats * sizeof(float) + padded_bytes(config) + 7U) & ~(size_t)7U;
+}
+
+void aed_frontend_spectrum(const aed_frontend_config *config, const int16_t *pcm, float *spectrum,
+                           void *scratch) {
+  float *z = (float *)scratch;
+  if ((config->window_length & 1U) != 0U) {
+    /* The last sample has no partner to make a complex point with. */
+    int16_t *padded = (int16_t *)(void *)(z + config->n_fft + config->n_fft / 2U + 1U);
+    memcpy(padded, pcm, config->window_length * sizeof *pcm);
+    padded[config->window_length] = 0;
+    pcm = padded;
+  }
+  spectrum_of(z, pcm, config, spectrum);
+}
+
+void aed_frontend_log_mel(const aed_frontend_config *config, const float *spectrum,
+                          float *log_mel) {
+  log_mel_of(spectrum, config, log_mel);
 }
 
 aed_status aed_frontend_frame(const aed_frontend_config *config, const int16_t *pcm, float *log_mel,
                               void *scratch) {
-  const uint32_t n_fft = config->n_fft;
-  const uint32_t bins = n_fft / 2U + 1U;
-  float *z = (float *)scratch;
-  float *spectrum = z + n_fft;
-
-  /* The window stands in the middle of the n_fft points; zeros around it. Even and odd samples
-   * become real and imaginary parts, each point written where the bit-reversed transform wants it.
-   */
-  const uint32_t before = (n_fft - config->window_length) / 2U;
-  for (uint32_t i = 0; i < n_fft; i++) {
-    const uint32_t w = i - before; /* wraps to a huge value in front of the window */
-    z[2U * config->reverse[i / 2U] + (i & 1U)] =
-        w < config->window_length ? (float)pcm[w] * config->window[w] : 0.0F;
-  }
-  aed_cfft(z, n_fft / 2U, config->twiddle);
-  aed_rfft_power(z, n_fft, config->twiddle, spectrum);
-  if (config->power == 1U) {
-    for (uint32_t k = 0; k < bins; k++) {
-      spectrum[k] = __builtin_sqrtf(spectrum[k]);
-    }
-  }
-  aed_mel(spectrum, config->n_mels, config->mel_start, config->mel_count, config->mel_weight,
-          log_mel);
-  for (uint32_t m = 0; m < config->n_mels; m++) {
-    float value = log_mel[m];
-    value = value < config->floor ? config->floor : value;
-    log_mel[m] = config->log_scale * aed_log(value + config->offset);
-  }
-  return AED_OK;
-}
-
-aed_status aed_frontend_clip(const aed_frontend_config *config, const int16_t *pcm, size_t n,
-                             size_t first, size_t count, float *log_mel, void *scratch) {
-  const size_t length = config->window_length;
-  int16_t *edge = (int16_t *)((float *)scratch + config->n_fft + spectrum_floats(config));
-  for (size_t frame = first; frame < first + count; frame++) {
-    const int64_t begin = (int64_t)(frame * config->hop_length) + config->first_sample;
-    const int16_t *samples = NULL;
-    if (begin >= 0 && (size_t)begin + length <= n) {
-      samples = pcm + begin;
-    } else {
-      for (size_t i = 0; i < length; i++) {
-        const int64_t at = begin + (int64_t)i;
-        edge[i] = 0;
-        if (at >= 0 && (size_t)at < n) {
-          edge[i] = pcm[at];
-        }
-      }
-      samples = edge;
-    }
-    const aed_status status = aed_frontend_frame(config, samples, log_mel, scratch);
-    if (status != AED_OK) {
-      return status;
-    }
-    log_mel += config->n_mels;
-  }
+  float *spectrum = (float *)scratch + config->n_fft;
+  aed_frontend_spectrum(config, pcm, spectrum, scratch);
+  aed_frontend_log_mel(config, spectrum, log_mel);
   return AED_OK;
 }

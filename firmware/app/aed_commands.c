@@ -6,9 +6,7 @@
 #include "aed_features.h"
 #include "aed_identity.h"
 #include "aed_link_messages.h"
-#include "aed_mel.h"
 #include "aed_model.h"
-#include "aed_rfft.h"
 #include "board.h"
 
 #define HEADER sizeof(aed_link_header)
@@ -304,8 +302,7 @@ static void profile_node(void *context, uint32_t node) {
   profile->last = aed_board_counter(); /* read again: this function isn't counted */
 }
 
-/* Push noise until a patch waits; the ticks of the last hop and the memory to time the front end's
- * parts on. */
+/* Push noise until a patch waits and take it; the ticks of the last hop and of its parts. */
 static aed_status count_front_end(aed_commands *commands, aed_link_benchmark_reply *reply) {
   aed_stream *stream = commands->detector.stream;
   uint32_t noise = 1;
@@ -339,17 +336,13 @@ static aed_status count_front_end(aed_commands *commands, aed_link_benchmark_rep
   const aed_status status = aed_detector_take_patch(&commands->detector);
   reply->quantize = aed_board_counter() - start;
 
-  /* The stream's scratch holds the last frame's points and spectrum; transforming them again takes
-   * as long. */
-  float *points = stream->scratch;
-  float *spectrum = points + aed_features.n_fft;
+  /* The parts once more, on the samples that the stream holds. */
+  float *spectrum = (float *)stream->scratch + aed_features.n_fft;
   start = aed_board_counter();
-  aed_cfft(points, aed_features.n_fft / 2u, aed_features.twiddle);
-  aed_rfft_power(points, aed_features.n_fft, aed_features.twiddle, spectrum);
+  aed_frontend_spectrum(&aed_features, stream->pcm, spectrum, stream->scratch);
   reply->fft = aed_board_counter() - start;
   start = aed_board_counter();
-  aed_mel(spectrum, aed_features.n_mels, aed_features.mel_start, aed_features.mel_count,
-          aed_features.mel_weight, points);
+  aed_frontend_log_mel(&aed_features, spectrum, stream->frames);
   reply->mel = aed_board_counter() - start;
   start_clip(commands);
   return status;

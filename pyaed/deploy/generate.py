@@ -50,7 +50,7 @@ def check_fit(program: nn.Program, spec: FeatureSpec, board: str | Board) -> Non
     board = board if isinstance(board, Board) else find_board(board)
     n_fft, window = spec.n_fft, spec.window_length
     n_mels, patch_length = spec.patch_shape
-    tables = 4 * window + 6 * n_fft + n_fft + 4 * n_mels  # window, twiddles, bit reversal, band limits
+    tables = 4 * window + 13 * n_fft // 2 + 4 * n_mels  # window, FFT, band limits
     stream = 4 * n_mels * patch_length + 4 * n_fft + 2 * n_fft + 2 * 2 * window
     link = 3 * table().max_payload
     needs = {

@@ -137,9 +137,9 @@ def benchmark(link: Link, patch_hop: int, nodes: list[dict] | None = None, runs:
     macs = sum(n["macs"] for n in nodes) if nodes else None
     rows = [
         row("front end", "one frame", values("frame"), frame),
-        row("front end", "  FFT and squared magnitude", values("fft"), frame),
-        row("front end", "  mel bands", values("mel"), frame),
-        row("front end", "  window, root, logarithm, buffer", rest, frame),
+        row("front end", "  window, FFT, magnitude", values("fft"), frame),
+        row("front end", "  mel bands, logarithm", values("mel"), frame),
+        row("front end", "  buffer", rest, frame),
         row("quantize", "one patch", values("quantize"), 0),
         row("inference", "one patch", values("inference"), inference, macs=macs),
     ]

@@ -1,15 +1,21 @@
 """The binding to ``dsp_c``: the very C that runs on the device makes the features on the host."""
 
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from pyaed.dsp._dsp import ffi, lib
 from pyaed.dsp.spec import CLIP_MAXIMUM, FeatureSpec
 from pyaed.dsp.tables import Tables, make_tables
+from pyaed.errors import UserError
 
 TABLE_TYPES = {
     "window": "float *",
     "twiddle": "float *",
-    "reverse": "uint16_t *",
+    "untangle": "float *",
+    "order": "uint16_t *",
     "mel_start": "uint16_t *",
     "mel_count": "uint16_t *",
     "mel_weight": "float *",
@@ -34,12 +40,56 @@ def config_values(spec: FeatureSpec, tables: Tables) -> dict[str, int | float]:
     }
 
 
+ISAS = {
+    "scalar": lib.AED_ISA_SCALAR,
+    "sse2": lib.AED_ISA_SSE2,
+    "avx2": lib.AED_ISA_AVX2,
+    "avx512": lib.AED_ISA_AVX512,
+}
+
+
+def instruction_sets() -> list[str]:
+    """Return the instruction sets that this build has and this processor runs, the widest last."""
+    return [name for name, isa in ISAS.items() if lib.aed_isa_available(isa)]
+
+
+def to_pcm(clip: np.ndarray) -> np.ndarray:
+    """Return a clip as int16: floats in -1 .. 1 become ``clip(rint(32768 x), -32768, 32767)``, halves to even.
+
+    Parameters
+    ----------
+    clip : int16 or float32 array (n_samples,)
+
+    Returns
+    -------
+    int16 array (n_samples,)
+
+    Raises
+    ------
+    TypeError
+        For another type or number of dimensions.
+    UserError
+        When a float clip holds NaN or infinity.
+    """
+    clip = np.asarray(clip)
+    if clip.ndim != 1 or clip.dtype not in (np.int16, np.float32):
+        raise TypeError(f"expected a one-dimensional int16 or float32 array, got {clip.dtype} with shape {clip.shape}")
+    if clip.dtype == np.int16:
+        return clip
+    bad = np.flatnonzero(~np.isfinite(clip))
+    if len(bad):
+        raise UserError(f"clip: sample {bad[0]} is {clip[bad[0]]}, expected finite values between -1 and 1")
+    return np.clip(np.rint(clip * np.float32(32768)), -32768, 32767).astype(np.int16)
+
+
 class FrontEnd:
-    """Log-mel features of int16 PCM, computed by the C that the device runs. Thread-safe; the GIL is released.
+    """Log-mel features of PCM, computed by the C that the device runs. Thread-safe; the GIL is released.
 
     Parameters
     ----------
     spec : FeatureSpec
+    isa : {"scalar", "sse2", "avx2", "avx512"}, optional
+        Instruction set; default the widest that the processor has. The bits are the same with each.
 
     Examples
     --------
@@ -49,8 +99,12 @@ class FrontEnd:
     (1, 64, 96)
     """
 
-    def __init__(self, spec: FeatureSpec):
+    def __init__(self, spec: FeatureSpec, isa: str | None = None):
         self.spec = spec
+        available = instruction_sets()
+        if isa is not None and isa not in available:
+            raise UserError(f"instruction set '{isa}' is not available, expected one of {', '.join(available)}")
+        self.isa = ISAS[isa or available[-1]]
         tables = make_tables(spec)
         self._tables = {name: np.ascontiguousarray(getattr(tables, name)) for name in TABLE_TYPES}
         self.config = ffi.new("aed_frontend_config *", config_values(spec, tables))
@@ -62,12 +116,13 @@ class FrontEnd:
         if lib.aed_frontend_check(self.config) != lib.AED_OK:
             raise RuntimeError(f"the C front end refuses {spec}")  # FeatureSpec's own rules are stricter
 
-    def log_mel(self, pcm: np.ndarray) -> np.ndarray:
+    def log_mel(self, clip: np.ndarray) -> np.ndarray:
         """Return all frames of a clip.
 
         Parameters
         ----------
-        pcm : int16 array (n_samples,)
+        clip : int16 or float32 array (n_samples,)
+            Floats are full scale at -1 and 1 and are rounded by :func:`to_pcm` first.
 
         Returns
         -------
@@ -76,36 +131,75 @@ class FrontEnd:
         Raises
         ------
         TypeError
-            When `pcm` is not a one-dimensional int16 array: rounding to int16 belongs to the decoder.
+            When `clip` is not a one-dimensional array of int16 or float32.
+        UserError
+            When a float clip holds NaN or infinity.
         """
-        pcm = np.asarray(pcm)
-        if pcm.dtype != np.int16 or pcm.ndim != 1:
-            raise TypeError(f"expected a one-dimensional int16 array, got {pcm.dtype} with shape {pcm.shape}")
-        n_frames = self.spec.n_frames(len(pcm))
+        pcm = self.padded(to_pcm(clip))
+        frames = self.compute(pcm, self.spec.n_frames(len(clip)))
+        if self.spec.to_db and self.spec.db_reference == CLIP_MAXIMUM and len(frames):
+            frames -= frames.max()
+            np.maximum(frames, np.float32(-self.spec.top_db), out=frames)
+        return frames
+
+    def padded(self, pcm: np.ndarray) -> np.ndarray:
+        """Return int16 samples with the padding that only a host can do; `compute` takes them."""
         if self.spec.center and self.spec.pad_mode != "constant":
-            pcm = np.pad(pcm, self.spec.n_fft // 2, mode=self.spec.pad_mode)
-        pcm = np.ascontiguousarray(pcm)
+            # A clip without a sample has nothing to repeat: it counts as silence.
+            pcm = np.pad(pcm, self.spec.n_fft // 2, mode=self.spec.pad_mode if len(pcm) else "constant")
+        return np.ascontiguousarray(pcm)
+
+    def compute(self, pcm: np.ndarray, n_frames: int) -> np.ndarray:
+        """Return the first `n_frames` frames of int16 samples, as ``dsp_c`` gives them: float32 (n_frames, n_mels)."""
         frames = np.empty((n_frames, self.spec.n_mels), np.float32)
-        scratch = np.empty(lib.aed_frontend_scratch_size(self.config) // 8, np.float64)
-        status = lib.aed_frontend_clip(
+        workspace = np.empty(-(-lib.aed_clip_workspace_size(self.config, self.isa) // 8), np.float64)
+        status = lib.aed_clip_log_mel(
             self.config,
+            self.isa,
             ffi.from_buffer("int16_t[]", pcm),
             len(pcm),
             0,
             n_frames,
             ffi.from_buffer("float[]", frames),
-            ffi.cast("void *", scratch.ctypes.data),
+            ffi.cast("void *", workspace.ctypes.data),
         )
         if status != lib.AED_OK:
-            raise RuntimeError(f"aed_frontend_clip: status {status}")
-        if self.spec.to_db and self.spec.db_reference == CLIP_MAXIMUM and n_frames:
-            frames -= frames.max()
-            np.maximum(frames, np.float32(-self.spec.top_db), out=frames)
+            raise RuntimeError(f"aed_clip_log_mel: status {status}")
         return frames
 
-    def __call__(self, pcm: np.ndarray) -> np.ndarray:
-        """Return the patches of a clip: int16 (n_samples,) to float32 (n_patches, n_mels, patch_length)."""
-        return self.patches(self.log_mel(pcm))
+    def __call__(self, clip: np.ndarray) -> np.ndarray:
+        """Return the patches of a clip: int16 or float32 (n_samples,) to float32 (n_patches, n_mels, patch_length)."""
+        return self.patches(self.log_mel(clip))
+
+    def batch(
+        self,
+        clips: Iterable[np.ndarray],
+        threads: int | None = None,
+        on_clip: Callable[[int], None] | None = None,
+    ) -> list[np.ndarray]:
+        """Return the patches of many clips, computed by several threads.
+
+        Parameters
+        ----------
+        clips : iterable of int16 or float32 arrays (n_samples,)
+        threads : int, optional
+            Default: the processors that this process may use.
+        on_clip : callable, optional
+            Called with the number of finished clips after each, in order.
+
+        Returns
+        -------
+        list of float32 arrays (n_patches, n_mels, patch_length), in the order of the clips
+        """
+        if threads is None:
+            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        patches = []
+        with ThreadPoolExecutor(threads) as pool:
+            for result in pool.map(self, clips):
+                patches.append(result)
+                if on_clip:
+                    on_clip(len(patches))
+        return patches
 
     def patches(self, log_mel: np.ndarray) -> np.ndarray:
         """Cut frames (n_frames, n_mels) into float32 patches (n_patches, n_mels, patch_length)."""

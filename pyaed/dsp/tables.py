@@ -15,9 +15,10 @@ SMALLEST_DB_MEL = 1e-10  # librosa's amin: keeps the logarithm of a host-only, c
 class Tables:
     """What `aed_frontend_config` points to; `floor`, `offset` and `log_scale` are its scalars."""
 
-    window: np.ndarray  # float32 (window_length,)
-    twiddle: np.ndarray  # float32 (3 n_fft / 4, 2): cos, -sin
-    reverse: np.ndarray  # uint16 (n_fft / 2,)
+    window: np.ndarray  # float32 (window_length rounded up to even,)
+    twiddle: np.ndarray  # float32 (pairs, 2): cos, -sin
+    untangle: np.ndarray  # float32 (pairs, 2): cos, -sin
+    order: np.ndarray  # uint16 (blocks of the last stage,)
     mel_start: np.ndarray  # uint16 (n_mels,)
     mel_count: np.ndarray  # uint16 (n_mels,)
     mel_weight: np.ndarray  # float32 (sum of counts,)
@@ -28,7 +29,16 @@ class Tables:
     def arrays(self) -> list[np.ndarray]:
         """Return every table, and the scalars as one float32 array, in a fixed order."""
         scalars = np.array([self.floor, self.offset, self.log_scale], np.float32)
-        return [self.window, self.twiddle, self.reverse, self.mel_start, self.mel_count, self.mel_weight, scalars]
+        return [
+            self.window,
+            self.twiddle,
+            self.untangle,
+            self.order,
+            self.mel_start,
+            self.mel_count,
+            self.mel_weight,
+            scalars,
+        ]
 
 
 def make_window(name: str, length: int) -> np.ndarray:
@@ -80,12 +90,24 @@ def mel_filters(spec: FeatureSpec) -> np.ndarray:
     return filters
 
 
-def _bit_reversed(n: int) -> np.ndarray:
-    bits = n.bit_length() - 1
-    order = np.zeros(n, np.uint16)
-    for bit in range(bits):
-        order |= ((np.arange(n) >> bit & 1) << (bits - 1 - bit)).astype(np.uint16)
-    return order
+def _pairs(angle: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(angle), -np.sin(angle)], axis=-1).reshape(-1, 2).astype(np.float32)
+
+
+def fft_tables(n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the tables `twiddle`, `untangle` and `order` of ``aed_frontend_config``, in the order in which C reads them."""
+    n = n_fft // 2
+    radix = 4 if n & 0x55555555 else 2  # of the last stage
+    twiddle, quarter = [], n // 4
+    while quarter >= radix:
+        twiddle.append(_pairs(2 * np.pi * np.arange(quarter)[:, None] * np.arange(1, 4) / (4 * quarter)))
+        quarter //= 4
+    blocks = n // radix
+    untangle = _pairs(2 * np.pi * (np.arange(blocks // 2 + 1)[:, None] + blocks * np.arange(radix)) / n_fft)
+    order, rest, size = np.zeros(blocks, np.int64), np.arange(blocks), blocks
+    while size > 1:
+        order, rest, size = 4 * order + rest % 4, rest // 4, size // 4
+    return np.concatenate(twiddle), untangle, (2 * radix * order).astype(np.uint16)
 
 
 def make_tables(spec: FeatureSpec) -> Tables:
@@ -122,11 +144,13 @@ def make_tables(spec: FeatureSpec) -> Tables:
         start.append(used[0])
         count.append(used[-1] - used[0] + 1)
         weight.append(row[used[0] : used[-1] + 1])
-    angle = 2 * np.pi * np.arange(3 * spec.n_fft // 4) / spec.n_fft
+    twiddle, untangle, order = fft_tables(spec.n_fft)
     return Tables(
-        window=(window * 2.0**-15).astype(np.float32),
-        twiddle=np.stack([np.cos(angle), -np.sin(angle)], axis=1).astype(np.float32),
-        reverse=_bit_reversed(spec.n_fft // 2),
+        # 2^-15 makes samples -1 .. 1; the other half is the factor 1/2 of the real transform.
+        window=np.pad(window * 2.0**-16, (0, len(window) % 2)).astype(np.float32),
+        twiddle=twiddle,
+        untangle=untangle,
+        order=order,
         mel_start=np.array(start, np.uint16),
         mel_count=np.array(count, np.uint16),
         mel_weight=np.concatenate(weight).astype(np.float32),

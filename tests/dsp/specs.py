@@ -1,5 +1,7 @@
 """Feature specifications that the tests go through: every published one and a spread of the settings."""
 
+from dataclasses import replace
+
 from pyaed.dsp import FeatureSpec
 
 YAMNET = FeatureSpec()
@@ -23,4 +25,15 @@ SPECS = {
         window="blackman", patch_length=8, overlap=0.9, center=True, pad_mode="reflect",
     ),
     "n2048": FeatureSpec(n_fft=2048, window_length=1500, hop_length=512, window="rectangular", patch_length=5, power=2.0),
+    "miniresnet_max": replace(MINIRESNET, db_reference="max"),
+    "short_window": FeatureSpec(n_fft=1024, window_length=201, hop_length=90, n_mels=17, patch_length=4, fmin=300),
+    "half_window": FeatureSpec(n_fft=512, window_length=255, hop_length=80, n_mels=30, patch_length=6, center=True),
+    "n128": FeatureSpec(n_fft=128, window_length=96, hop_length=64, n_mels=10, patch_length=7, fmin=0, norm="slaney"),
+    "edge": FeatureSpec(center=True, pad_mode="edge", power=2.0, n_mels=40, htk=False, include_last_patch=True),
+    "n4096": FeatureSpec(
+        sample_rate=44100, n_fft=4096, window_length=2500, hop_length=441, n_mels=40, fmax=20000, htk=False, patch_length=6,
+    ),
 }  # fmt: skip
+
+#: What no device can honour.
+HOST_ONLY = {n for n, s in SPECS.items() if s.db_reference == "max" or (s.center and s.pad_mode != "constant")}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from specs import MINIRESNET, SPECS, YAMNET
 
-from pyaed.dsp import FeatureSpec, FrontEnd, write_c
+from pyaed.dsp import FeatureSpec, FrontEnd, to_pcm, write_c
 from pyaed.errors import UserError
 from pyaed.sources import source_root
 
@@ -70,9 +70,40 @@ def test_min_samples_is_the_boundary():
         assert spec.n_patches(spec.min_samples - 1) == 0
 
 
-def test_float_input_is_refused():
-    with pytest.raises(TypeError, match="int16"):
-        FrontEnd(YAMNET).log_mel(np.zeros(16000, np.float32))
+def test_float_clips_are_rounded_to_int16():
+    floats = np.random.default_rng(1).uniform(-1.1, 1.1, 16000).astype(np.float32)
+    floats[:3] = 1.0, -1.0, 2.5 / 32768
+    pcm = to_pcm(floats)
+    assert pcm[:3].tolist() == [32767, -32768, 2]
+    np.testing.assert_array_equal(FrontEnd(YAMNET)(floats), FrontEnd(YAMNET)(pcm))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_float_clips_with_nan_or_infinity_are_refused(value):
+    clip = np.zeros(16000, np.float32)
+    clip[77] = value
+    with pytest.raises(UserError, match=r"sample 77 is .*expected finite"):
+        FrontEnd(YAMNET)(clip)
+
+
+@pytest.mark.parametrize("clip", [np.zeros(9, np.float64), np.zeros((2, 9), np.int16), np.zeros(9, np.int32)])
+def test_other_types_and_shapes_are_refused(clip):
+    with pytest.raises(TypeError, match="int16 or float32"):
+        FrontEnd(YAMNET).log_mel(clip)
+
+
+def test_batches_keep_the_order_of_the_clips():
+    front_end, seen = FrontEnd(YAMNET), []
+    clips = [np.random.default_rng(i).integers(-9000, 9000, 16000 + 700 * i).astype(np.int16) for i in range(9)]
+    for threads in (1, 2, None):
+        for patches, clip in zip(front_end.batch(clips, threads, seen.append), clips):
+            np.testing.assert_array_equal(patches, front_end(clip))
+    assert seen == 3 * list(range(1, 10))
+
+
+def test_an_instruction_set_that_is_not_there_is_named():
+    with pytest.raises(UserError, match=r"'avx1024' is not available, expected one of scalar"):
+        FrontEnd(YAMNET, isa="avx1024")
 
 
 @pytest.mark.parametrize("changes", [{"to_db": True, "db_reference": "max"}, {"center": True, "pad_mode": "reflect"}])

@@ -1,0 +1,32 @@
+/* Whole clips on a host: many frames side by side in the lanes of a vector unit, each lane
+ * performing the operations of aed_frontend_frame, so the bits don't depend on the instruction set.
+ */
+#ifndef AED_CLIP_H
+#define AED_CLIP_H
+
+#include "aed_frontend.h"
+
+/* cffi: begin */
+/* Instruction sets; each computes 1, 4, 8 or 16 frames at once. */
+typedef enum {
+  AED_ISA_SCALAR = 0,
+  AED_ISA_SSE2 = 1,
+  AED_ISA_AVX2 = 2,
+  AED_ISA_AVX512 = 3 /* its foundation, AVX-512F */
+} aed_isa;
+
+/* 1 where this build has it and this processor runs it. */
+int32_t aed_isa_available(aed_isa isa);
+
+/* Bytes of memory, aligned to 8, that aed_clip_log_mel needs; 0 where the set is not available. The
+ * configuration must have passed aed_frontend_check. */
+size_t aed_clip_workspace_size(const aed_frontend_config *config, aed_isa isa);
+
+/* Frames first .. first + count - 1 of a whole clip of n samples; where a window reaches beyond the
+ * clip it sees zeros. log_mel: count x n_mels floats, frame by frame. AED_ERR_UNSUPPORTED where the
+ * instruction set is not available. */
+aed_status aed_clip_log_mel(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
+                            size_t n, size_t first, size_t count, float *log_mel, void *workspace);
+/* cffi: end */
+
+#endif

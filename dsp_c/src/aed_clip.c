@@ -1,0 +1,105 @@
+#include "aed_clip.h"
+#include "aed_frames.h"
+
+#define MAX_LANES 16U
+#define ALIGNMENT 64U
+
+typedef struct {
+  uint32_t lanes;
+  void (*frames)(const aed_frontend_config *config, const int16_t *const *pcm,
+                 float *const *log_mel, void *scratch);
+} isa_entry;
+
+static void frames_scalar(const aed_frontend_config *config, const int16_t *const *pcm,
+                          float *const *log_mel, void *scratch) {
+  (void)aed_frontend_frame(config, pcm[0], log_mel[0], scratch); /* it was checked */
+}
+
+static const isa_entry isas[] = {
+    [AED_ISA_SCALAR] = {1U, frames_scalar},
+#ifdef AED_X86
+    [AED_ISA_SSE2] = {4U, aed_frames_sse2},
+    [AED_ISA_AVX2] = {8U, aed_frames_avx2},
+    [AED_ISA_AVX512] = {16U, aed_frames_avx512},
+#endif
+};
+
+int32_t aed_isa_available(aed_isa isa) {
+  switch (isa) {
+  case AED_ISA_SCALAR:
+    return 1;
+#ifdef AED_X86
+  case AED_ISA_SSE2:
+    return 1; /* part of x86-64 */
+  case AED_ISA_AVX2:
+    return __builtin_cpu_supports("avx2") != 0;
+  case AED_ISA_AVX512:
+    return __builtin_cpu_supports("avx512f") != 0;
+#else
+  case AED_ISA_SSE2:
+  case AED_ISA_AVX2:
+  case AED_ISA_AVX512:
+    return 0;
+#endif
+  }
+  return 0;
+}
+
+/* Scratch of all lanes, then a window of PCM for each of them (the clip's ends), then a frame that
+ * nobody wants (the last group's spare lanes). */
+static size_t scratch_bytes(const aed_frontend_config *config, const isa_entry *isa) {
+  const size_t bytes =
+      aed_frontend_scratch_size(config) * isa->lanes + sizeof(float) * isa->lanes * config->n_mels;
+  return (bytes + ALIGNMENT - 1U) & ~(size_t)(ALIGNMENT - 1U);
+}
+
+size_t aed_clip_workspace_size(const aed_frontend_config *config, aed_isa isa) {
+  if (!aed_isa_available(isa)) {
+    return 0;
+  }
+  const size_t window = config->window_length * sizeof(int16_t) * isas[isa].lanes;
+  return ALIGNMENT + scratch_bytes(config, &isas[isa]) + window + config->n_mels * sizeof(float) +
+         8U;
+}
+
+aed_status aed_clip_log_mel(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
+                            size_t n, size_t first, size_t count, float *log_mel, void *workspace) {
+  if (!aed_isa_available(isa)) {
+    return AED_ERR_UNSUPPORTED;
+  }
+  const isa_entry *entry = &isas[isa];
+  const size_t length = config->window_length;
+  const uintptr_t address = (uintptr_t)workspace;
+  char *scratch = (char *)workspace + (ALIGNMENT - address % ALIGNMENT) % ALIGNMENT;
+  float *unwanted = (float *)(void *)(scratch + scratch_bytes(config, entry));
+  int16_t *edges = (int16_t *)(void *)(unwanted + config->n_mels);
+  for (size_t done = 0; done < count; done += entry->lanes) {
+    const int16_t *from[MAX_LANES];
+    float *to[MAX_LANES];
+    for (uint32_t l = 0; l < entry->lanes; l++) {
+      if (done + l >= count) {
+        from[l] = from[0];
+        to[l] = unwanted;
+        continue;
+      }
+      const int64_t begin =
+          (int64_t)((first + done + l) * config->hop_length) + config->first_sample;
+      to[l] = log_mel + (done + l) * config->n_mels;
+      if (begin >= 0 && (size_t)begin + length <= n) {
+        from[l] = pcm + begin;
+        continue;
+      }
+      int16_t *edge = edges + l * length;
+      for (size_t i = 0; i < length; i++) {
+        const int64_t at = begin + (int64_t)i;
+        edge[i] = 0;
+        if (at >= 0 && (size_t)at < n) {
+          edge[i] = pcm[at];
+        }
+      }
+      from[l] = edge;
+    }
+    entry->frames(config, from, to, scratch);
+  }
+  return AED_OK;
+}

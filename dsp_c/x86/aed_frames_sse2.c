@@ -1,0 +1,6 @@
+#define AED_LANES 4
+#include "aed_frames_core.h"
+
+AED_FRAMES(sse2) {
+  frames_of(config, pcm, log_mel, scratch);
+}
