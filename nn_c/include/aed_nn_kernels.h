@@ -105,10 +105,10 @@ typedef struct {
 typedef struct {
   uint32_t input;
   uint32_t output;
-  int32_t rows, depth; /* softmax over the last dimension */
-  const float *table;  /* 256 values: table[255 - d] = exp(-beta * input_scale * d) */
-  float output_scale;
-  int32_t output_zero_point;
+  int32_t rows, depth; /* softmax over the last dimension, at most 4095 */
+  /* The difference to the row's maximum, times multiplier * 2^(left_shift - 31), is the exponent
+   * with 26 fraction bits; differences below diff_min count as minus infinity. */
+  int32_t multiplier, left_shift, diff_min;
 } aed_softmax_params;
 
 typedef struct {

@@ -502,7 +502,7 @@ def _expect_unit_output(graph: Graph, op: Operator, y: Tensor) -> None:
 
 
 def _exp_f32(x: np.ndarray) -> np.ndarray:
-    """exp of float32 values, rounded from binary64: the same table on every machine."""
+    """exp of float32 values, rounded from binary64."""
     with np.errstate(over="ignore", under="ignore"):
         return np.exp(x.astype(np.float64)).astype(np.float32)
 
@@ -512,18 +512,20 @@ def _softmax(graph: Graph, op: Operator) -> Step:
     _expect_shape(graph, op, x.shape == y.shape and len(x.shape) > 0, x, y)
     x_scale, _ = _affine(graph, op, x)
     _expect_unit_output(graph, op, y)
-    beta = np.float32(op.options["beta"])
-    with np.errstate(over="ignore"):
-        slope = -x_scale * beta
-        if not (np.isfinite(slope) and beta > 0):
-            refuse(graph, op, f"beta is {beta}, expected a number above 0 that fits the input scale {x_scale}")
-        exponents = slope * np.arange(255, -1, -1).astype(np.float32)
+    depth = x.shape[-1]
+    if depth > 4095:
+        refuse(graph, op, f"{depth} values in a row, at most 4095 are supported")
+    # Exponents get 5 integer and 26 fraction bits.
+    real = min(float(op.options["beta"]) * float(x_scale) * 2.0**26, 2.0**31 - 1)
+    if not real > 1:
+        refuse(graph, op, f"the input scale {x_scale} times beta {op.options['beta']} has to be above 2^-26")
+    multiplier, shift = quantize_multiplier(real)
     params = {
-        "rows": x.size // x.shape[-1],
-        "depth": x.shape[-1],
-        "table": _exp_f32(exponents),
-        "output_scale": y.scales[0],
-        "output_zero_point": -128,
+        "rows": x.size // depth,
+        "depth": depth,
+        "multiplier": multiplier,
+        "left_shift": shift,
+        "diff_min": -((31 << 26) >> shift),
     }
     return Step(op.name, "aed_softmax_s8", {"input": x.index}, y.index, params)
 

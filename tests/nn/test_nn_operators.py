@@ -276,12 +276,13 @@ def test_transpose(shape_and_order, scale, zero_point, seed):
 
 
 @many
-@given(st.integers(1, 4), st.integers(1, 40), scales, zero_points, st.sampled_from([0.5, 1.0, 2.0]), seeds)
-def test_softmax(rows, depth, scale, zero_point, beta, seed):
+@given(st.integers(1, 40), scales, zero_points, st.sampled_from([0.5, 1.0, 2.0]), seeds)
+def test_softmax(depth, scale, zero_point, beta, seed):
+    """Many rows: a softmax in another arithmetic agrees in all but a few outputs in a million."""
     content = build(
         [
-            tensor((rows, depth), scale=scale, zero_point=zero_point),
-            tensor((rows, depth), scale=1 / 256, zero_point=-128),
+            tensor((2000, depth), scale=scale, zero_point=zero_point),
+            tensor((2000, depth), scale=1 / 256, zero_point=-128),
         ],
         [("SOFTMAX", [0], [1], dict(beta=beta))],
     )

@@ -168,6 +168,10 @@ REFUSED = {
               [tensor((1, 1), scale=1, data=[0])]),
         "beyond 30 bits",
     ),
+    "softmax of nearly equal values": (
+        unary("SOFTMAX", tensor((1, 4), scale=1e-8), tensor((1, 4), scale=1 / 256, zero_point=-128), {"beta": 1.0}),
+        "has to be above 2\\^-26",
+    ),
     "missing producer": (
         build([tensor((1, 4), scale=1), tensor((1, 4), scale=1), tensor((1, 4), scale=1)], [("RELU", [1], [2], {})]),
         "nothing computes 't1'",
