@@ -1,5 +1,5 @@
-/* The streaming front end on an emulated board, for tests and benchmarks: frames of given samples to
- * the UART, then what they cost. */
+/* The streaming front end on an emulated board, for tests and benchmarks: frames of given samples
+ * to the UART, then what they cost. */
 #include "aed_features.h"
 #include "aed_stream.h"
 #include "board.h"
