@@ -21,14 +21,18 @@ SETTINGS = {
         "n_mels": 64, "patch_length": 50, "overlap": 0.5, "n_fft": 1024, "hop_length": 320, "window_length": 1024,
         "power": 2.0, "fmin": 20, "fmax": 7500, "norm": "slaney", "htk": False,
     },
-    "data_augmentation": {"VolumeAugment": {"enable": True, "min_scale": 0.5, "max_scale": 2.0}},
+    "data_augmentation": {
+        "VolumeAugment": {"enable": True, "min_scale": 0.3, "max_scale": 3.0},
+        "GaussianNoise": {"enable": True, "scale": 1.0},
+        "SpecAug": {"enable": True, "freq_mask_param": 8, "time_mask_param": 10, "n_freq_mask": 1, "n_time_mask": 1},
+    },
     "training": {
         "model": {"name": "miniresnet", "version": "v1", "n_stacks": 1, "pooling": "avg", "pretrained_weights": False},
         "dropout": 0.3,
-        "batch_size": 32,
-        "epochs": 25,
+        "batch_size": 16,
+        "epochs": 40,
         "optimizer": {"Adam": {"learning_rate": 0.003}},
-        "callbacks": {"LRCosineDecay": {"initial_lr": 0.003, "hold_steps": 2, "decay_steps": 23, "end_lr": 0.0001}},
+        "callbacks": {"LRCosineDecay": {"initial_lr": 0.003, "hold_steps": 4, "decay_steps": 36, "end_lr": 3e-5}},
     },
     "evaluation": {"target": ["engine", "tflite"]},
 }  # fmt: skip

@@ -42,7 +42,7 @@ preprocessing:
 feature_extraction:
   n_mels: 64
   patch_length: 50       # frames
-  overlap: 0.25
+  overlap: 0.5
   n_fft: 1024
   hop_length: 320
   window_length: 1024
@@ -56,24 +56,24 @@ feature_extraction:
   to_db: False           # False: ln(mel + 1e-4); True: dB relative to full scale
 
 data_augmentation:
-  GaussianNoise: {enable: True, scale: 0.1}
-  VolumeAugment: {enable: True, min_scale: 0.5, max_scale: 1.5}
+  VolumeAugment: {enable: True, min_scale: 0.3, max_scale: 3}    # gain, drawn evenly in dB
+  GaussianNoise: {enable: True, scale: 1}
+  SpecAug: {enable: True, freq_mask_param: 8, time_mask_param: 10, n_freq_mask: 1, n_time_mask: 1}
 
 training:
   model:
     name: miniresnet     # miniresnet, or yamnet (published weights: see PYAED_PRETRAINED in the README)
     version: v1
     n_stacks: 1
-    pooling: None
+    pooling: avg         # avg, max or None
     pretrained_weights: False
   dropout: 0.3
-  batch_size: 32
+  batch_size: 16
   epochs: 40
   optimizer:
-    Adam: {learning_rate: 0.002}
+    Adam: {learning_rate: 0.003}
   callbacks:
-    ReduceLROnPlateau: {monitor: val_accuracy, mode: max, factor: 0.5, patience: 6}
-    EarlyStopping: {monitor: val_accuracy, mode: max, restore_best_weights: True, patience: 15}
+    LRCosineDecay: {initial_lr: 0.003, hold_steps: 4, decay_steps: 36, end_lr: 3.0e-05}
 
 quantization:
   quantization_input_type: int8
