@@ -54,10 +54,10 @@ def _with_config(function: Callable) -> Callable:
     )(function)
 
 
-def _start(config_path: Path | None, overrides: tuple[str, ...]):
+def _start(config_path: Path | None, overrides: tuple[str, ...], mode: str | None = None):
     from pyaed import config, operations
 
-    return operations.start(config.load(config_path, overrides), overrides)
+    return operations.start(config.load(config_path, overrides, mode), overrides, mode)
 
 
 def _finish(run) -> None:
@@ -68,7 +68,7 @@ def _operation_command(mode: str, name: str, text: str) -> None:
     def command(config_path: Path | None, overrides: tuple[str, ...]) -> None:
         from pyaed import operations
 
-        run = _start(config_path, overrides)
+        run = _start(config_path, overrides, mode)
         operations.run_mode(run, mode)
         _finish(run)
 
@@ -96,7 +96,7 @@ def verify(config_path: Path | None, overrides: tuple[str, ...], n_clips: int, p
     """Compare features and inference on host and board, bit for bit; exit code 1 when anything differs."""
     from pyaed import operations
 
-    started = _start(config_path, overrides)
+    started = _start(config_path, overrides, "deployment")
     equal = operations.verify(started, n_clips, patches or None, port)
     _finish(started)
     if not equal:
@@ -123,6 +123,41 @@ def init(path: Path, force: bool) -> None:
 
     config.write_template(path, force)
     click.echo(f"wrote {path}; set the paths under 'dataset', then: pyaed run -c {path}")
+
+
+@cli.group("config")
+def config_group() -> None:
+    """Look at configurations without running anything."""
+
+
+@config_group.command("check")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def config_check(path: Path, overrides: tuple[str, ...]) -> None:
+    """Report every mistake in a configuration, and what its operation will not use; exit code 1 for missing files."""
+    from pyaed import config, operations
+
+    loaded = config.load(path, overrides)
+    missing = operations.check(loaded)
+    for line in config.notes(loaded):
+        click.echo(f"note: {line}")
+    for line in missing:
+        click.echo(f"missing: {line}")
+    click.echo(
+        f"{path}: {loaded.operation_mode or 'no operation_mode'}: " + ("missing files" if missing else "no mistakes")
+    )
+    if missing:
+        raise SystemExit(NOT_EQUAL)
+
+
+@config_group.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    import json
+
+    from pyaed import config
+
+    click.echo(json.dumps(config.json_schema(), indent=1))
 
 
 @cli.command()

@@ -6,9 +6,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from pyaed.errors import UserError
+
+
+def native_path(path: str | os.PathLike) -> Path:
+    """Return `path` for this system; a path written with backslashes works everywhere."""
+    text = os.fspath(path)
+    if os.sep != "\\" and "\\" in text and not os.path.exists(text):
+        text = PureWindowsPath(text).as_posix()
+    return Path(text).expanduser()
 
 
 @contextmanager

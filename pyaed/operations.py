@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from pyaed import __version__, metadata, text
-from pyaed.config import Config
+from pyaed.config import Config, notes, uses
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError, nearest
 from pyaed.files import sha256, write_text
@@ -55,12 +55,15 @@ class Run:
     echo: Callable[[str], None] = print
 
 
-def start(config: Config, overrides: Sequence[str] = ()) -> Run:
-    """Open a run: make its folder, save configuration and overrides in ``.hydra``, find the model it begins with."""
+def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None) -> Run:
+    """Open a run: make its folder, save configuration and overrides in ``.hydra``, find the model it begins with.
+
+    `mode` is what will be done, by default `config.operation_mode`; what it takes no notice of goes to the log.
+    """
     folder = Path(config.hydra.run.dir)
     run = Run(config, folder)
     if config.general.model_path:
-        path = Path(config.general.model_path.replace("\\", "/")).expanduser()
+        path = Path(config.general.model_path)
         if path.suffix not in FLOAT_SUFFIXES + QUANTIZED_SUFFIXES:
             raise UserError(
                 f"general.model_path: {path} is no model file, expected one of "
@@ -82,7 +85,32 @@ def start(config: Config, overrides: Sequence[str] = ()) -> Run:
         logger.removeHandler(earlier)
         earlier.close()
     logger.addHandler(handler)
+    for line in notes(config, mode):
+        log.info("note: %s", line)
     return run
+
+
+def check(config: Config) -> list[str]:
+    """Check what the schema alone can't: the features as a whole, and that the files of the operation are there.
+
+    Returns
+    -------
+    list of str
+        One line for every path that leads nowhere.
+
+    Raises
+    ------
+    UserError
+        For feature settings that contradict each other.
+    """
+    mode = config.operation_mode
+    FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    paths = {"general.model_path": config.general.model_path}
+    if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
+        paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path")}
+    if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
+        paths["prediction.test_files_path"] = config.prediction.test_files_path
+    return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]
 
 
 # --- what the services need to know -------------------------------------------------------------------------------
@@ -94,8 +122,10 @@ def _needed(path: Path | None, what: str) -> Path:
     return path
 
 
-def model_settings(config: Config, path: Path) -> ModelMetadata:
+def model_settings(config: Config, path: Path, names_needed: bool = True) -> ModelMetadata:
     """Return what a model says about itself; where it says nothing, what the configuration says.
+
+    Without `names_needed`, a model whose class names nobody gives gets placeholders; the log says so.
 
     Raises
     ------
@@ -105,16 +135,25 @@ def model_settings(config: Config, path: Path) -> ModelMetadata:
     carried = metadata.read(path)
     if carried is None:
         names = config.dataset.class_names
-        if not names:
-            raise UserError(f"{path} carries no pyaed metadata; give dataset.class_names")
         garbage = "other" if config.dataset.use_garbage_class else None
-        ordered = sorted(names) + ([garbage] if garbage else [])
-        log.info(
-            "%s carries no pyaed metadata: features and preprocessing are taken from the configuration, the class order "
-            "is alphabetical as in ST's zoo (%s)",
-            path.name,
-            ", ".join(ordered),
-        )
+        if names:
+            ordered = sorted(name for name in names if name != garbage) + ([garbage] if garbage else [])
+            log.info(
+                "%s carries no pyaed metadata: features and preprocessing are taken from the configuration, the class "
+                "order is alphabetical as in ST's zoo (%s)",
+                path.name,
+                ", ".join(ordered),
+            )
+        elif names_needed:
+            raise UserError(f"{path} carries no pyaed metadata; give dataset.class_names")
+        else:
+            ordered, garbage = _placeholders(config, path), None
+        if config.feature_extraction.to_db and "db_reference" not in config.feature_extraction.model_fields_set:
+            log.warning(
+                "%s: decibels are relative to full scale; ST's zoo trains relative to each clip's maximum, which no device "
+                "can know: feature_extraction.db_reference=max evaluates its models as published, on the host only",
+                path.name,
+            )
         return ModelMetadata(
             features=FeatureSpec.from_sections(config.feature_extraction, config.preprocessing),
             preprocessing=config.preprocessing.model_dump(),
@@ -145,6 +184,28 @@ def model_settings(config: Config, path: Path) -> ModelMetadata:
     if "unknown_class_threshold" in config.deployment.model_fields_set:
         carried = replace(carried, unknown_class_threshold=config.deployment.unknown_class_threshold)
     return carried
+
+
+def _placeholders(config: Config, path: Path) -> list[str]:
+    """Return names for the outputs of a `.tflite` that says nothing about itself, after a look at its input."""
+    from pyaed import nn
+
+    program = nn.compile_graph(nn.read_tflite(path))
+    spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    shape = tuple(n for n in program.input.shape if n != 1)
+    if shape != tuple(n for n in spec.patch_shape if n != 1):
+        raise UserError(
+            f"{path} carries no pyaed metadata and takes patches of {' x '.join(map(str, shape))}, but "
+            f"feature_extraction.n_mels is {spec.n_mels} and feature_extraction.patch_length {spec.patch_length}: give the "
+            "section feature_extraction that it was trained with"
+        )
+    names = [f"class_{i}" for i in range(program.output.size)]
+    log.warning(
+        "%s carries no pyaed metadata and dataset.class_names is not given: its classes are called %s to %s, its features "
+        "are taken to be n_fft %d, hop_length %d, window_length %d",
+        path.name, names[0], names[-1], spec.n_fft, spec.hop_length, spec.window_length,
+    )  # fmt: skip
+    return names
 
 
 def _sets(config: Config, class_names: Sequence[str] | None = None) -> Any:
@@ -198,6 +259,7 @@ def train(run: Run) -> None:
     from pyaed import training
 
     config = run.config
+    _limit_gpu_memory(config)
     if config.training is None:
         raise UserError("training: section missing, it names the model and how to train it")
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
@@ -234,8 +296,16 @@ def train(run: Run) -> None:
         saved_models_dir=config.general.saved_models_dir,
         logs_dir=config.general.logs_dir,
         deterministic_ops=config.general.deterministic_ops,
+        shuffle=config.dataset.shuffle,
     )
     run.float_model = result.best_model
+
+
+def _limit_gpu_memory(config: Config) -> None:
+    from pyaed import models
+
+    if config.general.gpu_memory_limit is not None and not models.limit_gpu_memory(config.general.gpu_memory_limit):
+        log.info("note: general.gpu_memory_limit: TensorFlow uses no GPU here")
 
 
 def _initial_model(run: Run, settings: ModelMetadata) -> Any:
@@ -313,7 +383,13 @@ def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable
     from pyaed import evaluation
 
     run.reports[name] = evaluation.evaluate(
-        predictor, patches, settings.class_names, run.folder / "evaluation", name, settings.multi_label
+        predictor,
+        patches,
+        settings.class_names,
+        run.folder / "evaluation",
+        name,
+        settings.multi_label,
+        run.config.general.batch_size,
     )
     run.echo(run.reports[name].table())
 
@@ -325,7 +401,7 @@ def _predictor(run: Run, path: Path, target: str) -> Iterator[Callable]:
     from pyaed.nn import Engine
 
     if target == "tflite":
-        yield evaluation.tflite_predictor(path, reference=True)
+        yield evaluation.tflite_predictor(path, True, run.config.general.num_threads_tflite)
     elif target == "engine":
         yield Engine(path).predict
     else:
@@ -359,7 +435,7 @@ def predict(run: Run) -> None:
     log.info("predictions: %s", target)
 
 
-def deploy(run: Run, board: str | None = None) -> None:
+def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = None) -> None:
     """Generate the C of the quantized model and build the image of `deployment.hardware_setup.board` with it."""
     from pyaed import deploy as service
 
@@ -367,7 +443,7 @@ def deploy(run: Run, board: str | None = None) -> None:
     board = service.find_board(board or run.config.deployment.hardware_setup.board).name
     if run.image is not None and run.image_of == (path, board):
         return
-    settings = model_settings(run.config, path)
+    settings = settings or model_settings(run.config, path)
     folder = service.generate(path, settings.features, settings, run.folder / "deployment", board)
     run.image, run.image_of = service.build_image(folder, board), (path, board)
     run.echo(f"image {run.image.elf}\n{text.table(run.image.table())}\n")
@@ -388,8 +464,9 @@ def benchmark(run: Run) -> None:
     from pyaed.device import benchmark as service
     from pyaed.device.published import PUBLISHED
 
-    deploy(run, run.config.benchmarking.board)
-    settings = model_settings(run.config, run.quantized_model)
+    path = _needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path, names_needed=False)
+    deploy(run, run.config.benchmarking.board, settings)
     program = nn.compile_graph(nn.read_tflite(run.quantized_model))
     with _emulated(run, icount=True) as link:
         result = service.benchmark(link, settings.features.patch_hop, program.table())

@@ -12,21 +12,27 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pyaed.config.schema import Config
+from pyaed.config.schema import OPERATION_MODES, Config, uses
 from pyaed.errors import UserError, nearest
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+MAX_VALUES = 100_000  # more than any configuration has; YAML aliases can stand for billions
+
+Origins = dict[tuple[str, ...], str]
 
 
-def load(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Load a configuration file and apply ``key=value`` overrides.
+def load(path: str | Path | None, overrides: Sequence[str] = (), mode: str | None = None) -> Config:
+    """Load a configuration file and apply overrides.
 
     Parameters
     ----------
     path : path or None
         A YAML file; None starts from the defaults.
     overrides : sequence of str
-        ``section.key=value``, the value in YAML; ``section.key=`` gives null.
+        In Hydra's grammar: ``section.key=value`` (the value in YAML, nothing means null), ``+section.key=value`` for a
+        key that the file doesn't give, ``++section.key=value`` for either, ``~section.key`` to take a key away.
+    mode : str, optional
+        What will be done, by default the file's `operation_mode`. Mistakes in sections that it doesn't use become notes.
 
     Returns
     -------
@@ -35,45 +41,116 @@ def load(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
     Raises
     ------
     UserError
-        File not found, broken YAML, or the list of all keys and values that are wrong.
+        File not found, broken YAML, or the list of all keys and values that are wrong, each with its line.
     """
     tree: Any = {}
+    origins: Origins = {}
     source = "configuration"
     if path is not None:
         source = str(path)
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise UserError(f"configuration file not found: {path}{_similar_file(Path(path))}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read the configuration file {path}: {error}") from None
-        try:
-            tree = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-        if tree is None:
-            tree = {}
-        if not isinstance(tree, dict):
-            raise UserError(f"{path}: expected sections such as 'general:', got a {type(tree).__name__}")
-    return parse(override(tree, overrides), source)
+        tree, origins = _read(Path(path))
+    return parse(override(tree, overrides, origins), source, origins, mode)
 
 
-def override(tree: dict, overrides: Sequence[str]) -> dict:
-    """Apply ``section.key=value`` texts to a tree of plain values; returns a new tree."""
+def override(tree: dict, overrides: Sequence[str], origins: Origins | None = None) -> dict:
+    """Apply overrides (see `load`) to a tree of plain values; returns a new tree and notes in `origins` what they set."""
     tree = copy.deepcopy(tree)
     for text in overrides:
-        _apply(tree, text)
+        _apply(tree, text, {} if origins is None else origins)
     return tree
 
 
-def parse(tree: dict, source: str = "configuration") -> Config:
-    """Check a tree of plain values and return the typed configuration; `source` begins the messages."""
-    tree = _normalise(tree)
+def parse(tree: dict, source: str = "configuration", origins: Origins | None = None, mode: str | None = None) -> Config:
+    """Check a tree of plain values and return the typed configuration.
+
+    Parameters
+    ----------
+    tree : dict
+    source : str
+        Begins the messages where `origins` knows nothing better.
+    origins : dict, optional
+        Where a value comes from, by its keys: ``{("training", "epochs"): "my.yaml, line 12"}``.
+    mode : str, optional
+        See `load`.
+    """
+    origins = origins or {}
+    problems: list[tuple[tuple, str]] = []
+    tree = _normalise(tree, (), tree, problems)
+    mode = mode or (tree.get("operation_mode") if tree.get("operation_mode") in OPERATION_MODES else None)
+    config = None
+    while config is None:
+        try:
+            config = Config.model_validate(tree)
+        except ValidationError as error:
+            found = [(tuple(item["loc"]), _message(item)) for item in error.errors()]
+            unused = {str(loc[0]) for loc, _ in found if loc and not uses(mode, str(loc[0]))} & set(Config.model_fields)
+            problems += found
+            if not unused:
+                break
+            tree = {key: value for key, value in tree.items() if key not in unused}
+    texts = {True: [], False: []}  # by whether the operation looks at the section
+    for location, message in problems:
+        keys = tuple(str(part) for part in location)
+        where = next((origins[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in origins), source)
+        texts[not keys or keys[0] not in Config.model_fields or uses(mode, keys[0])].append(f"{where}: {message}")
+    if texts[True]:
+        raise UserError("\n".join(dict.fromkeys(texts[True])))
+    config._notes = [f"{text} (ignored: {mode} doesn't use this section)" for text in dict.fromkeys(texts[False])]
+    return config
+
+
+def _read(path: Path) -> tuple[dict, Origins]:
+    """Return a file's tree and the line of each of its keys."""
     try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        lines = [f"{source}: {_message(item)}" for item in error.errors()]
-        raise UserError("\n".join(dict.fromkeys(lines))) from None
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"configuration file not found: {path}{_similar_file(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the configuration file {path}: {error}") from None
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return {}, {}
+            origins: Origins = {}
+            _locate(node, (), path, origins)
+            tree = loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {_yaml_error(error)}") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply") from None
+    except ValueError as error:  # a date that doesn't exist, for instance
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: expected sections such as 'general:', got a {type(tree).__name__}")
+    return tree, origins
+
+
+def _yaml_error(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
+
+
+def _locate(node: yaml.Node, keys: tuple[str, ...], path: Path, origins: Origins) -> None:
+    if len(origins) > MAX_VALUES:
+        raise UserError(f"{path}: more than {MAX_VALUES} values; a YAML alias stands for too many")
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*keys, str(key.value))
+            where = f"{path}, line {key.start_mark.line + 1}"
+            if inner in origins and origins[inner] != where:
+                raise UserError(f"{where}: {'.'.join(inner)} stands here and in {origins[inner].rpartition(', ')[2]}")
+            origins[inner] = where
+            _locate(value, inner, path, origins)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            origins[(*keys, str(i))] = f"{path}, line {value.start_mark.line + 1}"
+            _locate(value, (*keys, str(i)), path, origins)
 
 
 def _similar_file(path: Path) -> str:
@@ -82,15 +159,14 @@ def _similar_file(path: Path) -> str:
     return nearest(path.name, names)
 
 
-def _apply(tree: dict, override: str) -> None:
+def _apply(tree: dict, override: str, origins: Origins) -> None:
     key, separator, text = override.partition("=")
-    key = key.strip().lstrip("+")
-    if not separator or not key:
-        raise UserError(f"override '{override}': expected key=value, for instance training.epochs=10")
-    try:
-        value = yaml.safe_load(text) if text.strip() else None
-    except yaml.YAMLError:
-        raise UserError(f"override '{override}': the value is not valid YAML") from None
+    sign = re.match(r"~|\+{0,2}", key.strip()).group()
+    key = key.strip()[len(sign) :]
+    if not key or not (separator or sign == "~") or "" in key.split("."):
+        raise UserError(
+            f"override '{override}': expected key=value, +key=value, ++key=value or ~key, for instance training.epochs=10"
+        )
     *sections, last = key.split(".")
     node = tree
     for section in sections:
@@ -99,34 +175,70 @@ def _apply(tree: dict, override: str) -> None:
         node = node[section]
         if not isinstance(node, dict):
             raise UserError(f"override '{override}': '{section}' holds a value, not keys")
-    node[last] = value
+    if sign == "~":
+        if last not in node or (separator and node[last] != _value(text, override)):
+            hint = nearest(last, node) if last not in node else f"; it is {node[last]!r}"
+            raise UserError(f"override '{override}': there is no such {key} to take away{hint}")
+        del node[last]
+        return
+    if sign == "+" and node.get(last) is not None:
+        raise UserError(f"override '{override}': {key} is {node[last]!r} already; expected {key}=... or ++{key}=...")
+    node[last] = _value(text, override)
+    origins[(*sections, last)] = f"override '{override}'"
 
 
-def _expand(text: str) -> str:
+def _value(text: str, override: str) -> Any:
+    """Read an override's value: YAML's lists, mappings, quotes, numbers and switches; anything else is text as it is."""
+    text = text.strip()
+    try:
+        value = yaml.safe_load(text) if text else None
+    except (yaml.YAMLError, ValueError):
+        if text[0] in "[{'\"":
+            raise UserError(f"override '{override}': the value is not valid YAML") from None
+        return text
+    return value if text[:1] in ("[", "{", "'", '"') or value is None or isinstance(value, (bool, int, float)) else text
+
+
+def _expand(text: str, tree: dict) -> str:
+    """Replace ``${NAME}``, ``${oc.env:NAME,default}``, ``${now:%Y}`` and ``${section.key}``; the inner one first."""
+
     def value(match: re.Match) -> str:
-        name = match.group(1)
+        name = match.group(1).strip()
         if name.startswith("now:"):
             return time.strftime(name[4:])
-        name = name.removeprefix("oc.env:").removeprefix("env:")
-        name, comma, default = name.partition(",")
+        name, comma, default = re.sub(r"^(oc\.)?env:", "", name).partition(",")
         if name in os.environ:
             return os.environ[name]
+        node: Any = tree
+        for key in name.split("."):
+            node = node.get(key) if isinstance(node, dict) else None
+        if isinstance(node, (str, int, float)) and str(node) != text:
+            return str(node)
         if comma:
-            return default
+            return default.strip()
         raise UserError(f"${{{name}}}: the environment variable {name} is not set{nearest(name, os.environ)}")
 
-    return _VARIABLE.sub(value, text)
+    for _ in range(10):
+        expanded = _VARIABLE.sub(value, text)
+        if expanded == text:
+            break
+        text = expanded
+    return text
 
 
-def _normalise(value: Any) -> Any:
+def _normalise(value: Any, location: tuple, tree: dict, problems: list) -> Any:
     """Expand variables and read the spellings that ST's files use: 'None', ' chain_eqe', '(64, 96, 1)'."""
     if isinstance(value, dict):
-        return {str(key): _normalise(item) for key, item in value.items()}
+        return {str(key): _normalise(item, (*location, str(key)), tree, problems) for key, item in value.items()}
     if isinstance(value, list):
-        return [_normalise(item) for item in value]
+        return [_normalise(item, (*location, i), tree, problems) for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
-    text = _expand(value).strip()
+    try:
+        text = _expand(value, tree).strip()
+    except UserError as error:
+        problems.append((location, f"{'.'.join(map(str, location))}: {error}"))
+        return None
     if text in ("None", ""):
         return None
     if re.fullmatch(r"\([\d\s,.]*\)", text):
@@ -150,6 +262,12 @@ def _model_at(location: tuple) -> type[BaseModel] | None:
     return model
 
 
+def _home(key: str) -> str:
+    """Hint at the section that has a key of this name."""
+    homes = [name for name in Config.model_fields if key in getattr(_model_at((name, key)), "model_fields", ())]
+    return f" (did you mean '{homes[0]}.{key}'?)" if len(homes) == 1 else ""
+
+
 def _message(item: dict) -> str:
     location = tuple(part for part in item["loc"])
     model = _model_at(location)
@@ -161,12 +279,16 @@ def _message(item: dict) -> str:
         model = _model_at(location)
     key = ".".join(str(part) for part in location)
     if kind == "extra_forbidden":
-        hint = nearest(str(location[-1]), known)
+        hint = nearest(str(location[-1]), known) or _home(str(location[-1]))
         return f"{key}: unknown key{hint}" + ("" if hint else f"; expected one of {', '.join(known)}")
     if kind == "missing":
         return f"{key}: missing, a value is required"
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", item["ctx"]["expected"])
         return f"{key}: {value!r} is not allowed, expected one of {', '.join(choices)}{nearest(str(value), choices)}"
+    if kind == "value_error":
+        return f"{key}: {item['ctx']['error']}"
+    if kind == "string_type" and isinstance(value, bool):
+        return f"{key}: {value} is not allowed, expected text; YAML reads a bare yes, no, on and off so: use quotes"
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return f"{key}: {value!r} is not allowed, expected {expected}"

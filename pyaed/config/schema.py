@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from pyaed.files import native_path
 
 OPERATION_MODES = (
     "training",
@@ -19,14 +21,45 @@ OPERATION_MODES = (
     "chain_qd",
 )
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
+# The sections that an operation reads; a chain reads those of its parts, and `general` and `hydra` are always read.
+_FEATURES = {"dataset", "preprocessing", "feature_extraction"}
+_SECTIONS = {
+    "training": {"training", "data_augmentation", "dataset_specific", "deployment", "mlflow", "evaluation"} | _FEATURES,
+    "evaluation": {"evaluation", "dataset_specific", "mlflow"} | _FEATURES,
+    "quantization": {"quantization", "dataset_specific", "deployment"} | _FEATURES,
+    "prediction": {"prediction", "deployment"} | _FEATURES,
+    "benchmarking": {"benchmarking", "deployment"} | _FEATURES,
+    "deployment": {"deployment"} | _FEATURES,
+}
+_PARTS = {"t": "training", "e": "evaluation", "q": "quantization", "b": "benchmarking", "d": "deployment"}
+
+
+def uses(mode: str | None, section: str) -> bool:
+    """Tell whether an operation mode reads a section; without a mode every section counts."""
+    if mode is None or section in ("general", "operation_mode", "hydra"):
+        return True
+    parts = [_PARTS[letter] for letter in mode.removeprefix("chain_")] if mode.startswith("chain_") else [mode]
+    return any(section in _SECTIONS.get(part, Config.model_fields) for part in parts)
+
+
+def _no_switch(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not allowed, expected a number")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_no_switch)]
+Number = Annotated[float, BeforeValidator(_no_switch)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+Positive = Annotated[Integer, Field(ge=1)]
+# A path may be written with backslashes on every system.
+PathText = Annotated[str, AfterValidator(lambda text: str(native_path(text)))]
 
 
 class Section(BaseModel):
     """A section of the file: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -39,11 +72,11 @@ class Section(BaseModel):
 
 class General(Section):
     project_name: str = "aed_project"
-    model_path: str | None = None
-    logs_dir: str = "logs"
-    saved_models_dir: str = "saved_models"
-    global_seed: int = 120
-    gpu_memory_limit: float | None = None
+    model_path: PathText | None = None
+    logs_dir: PathText = "logs"
+    saved_models_dir: PathText = "saved_models"
+    global_seed: Integer = 120
+    gpu_memory_limit: Annotated[Number, Field(gt=0)] | None = None
     display_figures: bool = False
     batch_size: Positive = 16
     deterministic_ops: bool = False
@@ -54,39 +87,51 @@ class Dataset(Section):
     name: str = "custom"
     class_names: list[str] | None = None
     file_extension: str = ".wav"
-    training_audio_path: str | None = None
-    training_csv_path: str | None = None
-    validation_audio_path: str | None = None
-    validation_csv_path: str | None = None
+    training_audio_path: PathText | None = None
+    training_csv_path: PathText | None = None
+    validation_audio_path: PathText | None = None
+    validation_csv_path: PathText | None = None
     validation_split: Share = 0.2
-    quantization_audio_path: str | None = None
-    quantization_csv_path: str | None = None
-    quantization_split: Annotated[float, Field(gt=0, le=1)] | None = None
-    test_audio_path: str | None = None
-    test_csv_path: str | None = None
+    quantization_audio_path: PathText | None = None
+    quantization_csv_path: PathText | None = None
+    quantization_split: Annotated[Number, Field(gt=0, le=1)] | None = None
+    test_audio_path: PathText | None = None
+    test_csv_path: PathText | None = None
     test_split: Share | None = None
     multi_label: bool = False
     use_garbage_class: bool = False
     n_samples_per_garbage_class: Positive | None = None
     expand_last_dim: bool = True
-    seed: int = 120
+    seed: Integer = 120
     to_cache: bool = True
     shuffle: bool = True
     # pyaed: grouped splits by the `fold` column; the rest of the folds is trained on
-    training_folds: list[int] | None = None
-    validation_folds: list[int] | None = None
-    test_folds: list[int] | None = None
+    training_folds: list[Integer] | None = None
+    validation_folds: list[Integer] | None = None
+    test_folds: list[Integer] | None = None
     # pyaed: how the validation set is drawn; by fold where every clip has one, unless folds are named
     split_by: Literal["fold", "random"] | None = None
     # pyaed: leave out clips that can't be used (unreadable, silent, too short) instead of stopping at them
     skip_bad_clips: bool = False
 
 
+class Fsd50k(Section):
+    csv_folder: PathText | None = None
+    dev_audio_folder: PathText | None = None
+    eval_audio_folder: PathText | None = None
+    audioset_ontology_path: PathText | None = None
+    only_keep_monolabel: bool = True
+
+
+class DatasetSpecific(Section):
+    fsd50k: Fsd50k | None = None
+
+
 class Preprocessing(Section):
-    min_length: Annotated[float, Field(ge=0)] = 1
-    max_length: Annotated[float, Field(gt=0)] = 10
-    target_rate: Annotated[int, Field(ge=8000, le=48000)] = 16000
-    top_db: Annotated[float, Field(gt=0)] = 60
+    min_length: Annotated[Number, Field(ge=0)] = 1
+    max_length: Annotated[Number, Field(gt=0)] = 10
+    target_rate: Annotated[Integer, Field(ge=8000, le=48000)] = 16000
+    top_db: Annotated[Number, Field(gt=0)] = 60
     frame_length: Positive = 3200
     hop_length: Positive = 3200
     trim_last_second: bool = False
@@ -94,45 +139,45 @@ class Preprocessing(Section):
 
 
 class FeatureExtraction(Section):
-    patch_length: int = 96
-    n_mels: int = 64
-    overlap: float = 0.25
-    n_fft: int = 512
-    hop_length: int = 160
-    window_length: int = 400
+    patch_length: Integer = 96
+    n_mels: Integer = 64
+    overlap: Number = 0.25
+    n_fft: Integer = 512
+    hop_length: Integer = 160
+    window_length: Integer = 400
     window: str = "hann"
     center: bool = False
     pad_mode: str = "constant"
-    power: float = 1.0
-    fmin: float = 125
-    fmax: float = 7500
+    power: Number = 1.0
+    fmin: Number = 125
+    fmax: Number = 7500
     norm: str | None = None
     htk: bool = True
     to_db: bool = False
     include_last_patch: bool = False
     # pyaed: the reference of the decibel scale (full_scale, max or a number) and its depth
-    db_reference: float | str = "full_scale"
-    top_db: float = 80.0
+    db_reference: Number | str = "full_scale"
+    top_db: Number = 80.0
 
 
 class GaussianNoiseSettings(Section):
     enable: bool = False
-    scale: Annotated[float, Field(ge=0)] = 0.1
+    scale: Annotated[Number, Field(ge=0)] = 0.1
 
 
 class VolumeAugmentSettings(Section):
     enable: bool = False
-    min_scale: Annotated[float, Field(gt=0)] = 0.8
-    max_scale: Annotated[float, Field(gt=0)] = 1.2
+    min_scale: Annotated[Number, Field(gt=0)] = 0.8
+    max_scale: Annotated[Number, Field(gt=0)] = 1.2
 
 
 class SpecAugSettings(Section):
     enable: bool = False
-    freq_mask_param: Annotated[int, Field(ge=0)] = 1
-    time_mask_param: Annotated[int, Field(ge=0)] = 1
-    n_freq_mask: Annotated[int, Field(ge=0)] = 1
-    n_time_mask: Annotated[int, Field(ge=0)] = 1
-    mask_value: float | None = None
+    freq_mask_param: Annotated[Integer, Field(ge=0)] = 1
+    time_mask_param: Annotated[Integer, Field(ge=0)] = 1
+    n_freq_mask: Annotated[Integer, Field(ge=0)] = 1
+    n_time_mask: Annotated[Integer, Field(ge=0)] = 1
+    mask_value: Number | None = None
 
 
 class DataAugmentation(Section):
@@ -154,24 +199,24 @@ class Model(Section):
 class Training(Section):
     model: Model | None = None
     fine_tune: bool = False
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     batch_size: Positive = 16
     epochs: Positive = 50
-    resume_training_from: str | None = None
+    resume_training_from: PathText | None = None
     optimizer: dict[str, dict[str, Any] | None] = Field(default_factory=lambda: {"Adam": {"learning_rate": 0.001}})
     callbacks: dict[str, dict[str, Any] | None] | None = None
-    trained_model_path: str | None = None
+    trained_model_path: PathText | None = None
 
 
 class Quantization(Section):
-    quantizer: Literal["TFlite_converter", "onnx_quantizer"] = "TFlite_converter"
+    quantizer: Literal["TFlite_converter"] = "TFlite_converter"
     quantization_type: Literal["PTQ"] = "PTQ"
     quantization_input_type: Literal["int8", "uint8", "float"] = "int8"
     quantization_output_type: Literal["int8", "uint8", "float"] = "float"
     granularity: Literal["per_channel", "per_tensor"] = "per_channel"
     optimize: bool = False
     target_opset: Positive = 17
-    export_dir: str = "quantized_models"
+    export_dir: PathText = "quantized_models"
 
 
 class Evaluation(Section):
@@ -180,7 +225,7 @@ class Evaluation(Section):
 
 
 class Prediction(Section):
-    test_files_path: str
+    test_files_path: PathText
     # pyaed
     target: Literal["tflite", "engine", "emulator"] = "engine"
 
@@ -189,14 +234,14 @@ class EdgeAI(Section):
     version: str | None = None
     optimization: str = "balanced"
     on_cloud: bool = False
-    path_to_stm32ai: str | None = None
-    path_to_stedgeai: str | None = None
+    path_to_stm32ai: PathText | None = None
+    path_to_stedgeai: PathText | None = None
 
 
 class Tools(Section):
     stedgeai: EdgeAI | None = None
     stm32ai: EdgeAI | None = None
-    path_to_cubeIDE: str | None = None
+    path_to_cubeIDE: PathText | None = None
 
 
 class Benchmarking(Section):
@@ -209,19 +254,19 @@ class HardwareSetup(Section):
 
 
 class Deployment(Section):
-    c_project_path: str | None = None
+    c_project_path: PathText | None = None
     IDE: str | None = None
     verbosity: int | str = 1
     hardware_setup: HardwareSetup = Field(default_factory=HardwareSetup)
-    unknown_class_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    unknown_class_threshold: Annotated[Number, Field(ge=0, le=1)] = 0.0
 
 
 class Mlflow(Section):
-    uri: str | None = None
+    uri: PathText | None = None
 
 
 class HydraRun(Section):
-    dir: str = "./experiments_outputs/${now:%Y_%m_%d_%H_%M_%S}"
+    dir: PathText = "./experiments_outputs/${now:%Y_%m_%d_%H_%M_%S}"
 
 
 class Hydra(Section):
@@ -234,7 +279,7 @@ class Config(Section):
     general: General = Field(default_factory=General)
     operation_mode: Literal[OPERATION_MODES] | None = None
     dataset: Dataset = Field(default_factory=Dataset)
-    dataset_specific: dict[str, Any] | None = None
+    dataset_specific: DatasetSpecific | None = None
     preprocessing: Preprocessing = Field(default_factory=Preprocessing)
     feature_extraction: FeatureExtraction = Field(default_factory=FeatureExtraction)
     data_augmentation: DataAugmentation = Field(default_factory=DataAugmentation)
@@ -247,3 +292,6 @@ class Config(Section):
     deployment: Deployment = Field(default_factory=Deployment)
     mlflow: Mlflow | None = None
     hydra: Hydra = Field(default_factory=Hydra)
+
+    # What was wrong in sections that the operation doesn't use.
+    _notes: list[str] = PrivateAttr(default_factory=list)

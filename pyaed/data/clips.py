@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from pyaed.errors import UserError, nearest
+from pyaed.files import native_path
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +73,6 @@ class ClipSet:
         """Number of clips of every class, in class order."""
         counts = Counter(label for clip in self.clips for label in clip.labels)
         return {name: counts[i] for i, name in enumerate(self.class_names)}
-
-
-def native_path(path: str | os.PathLike) -> Path:
-    """Return `path` for this system; a path written with backslashes works everywhere."""
-    text = os.fspath(path)
-    if os.sep != "\\" and "\\" in text and not os.path.exists(text):
-        text = PureWindowsPath(text).as_posix()
-    return Path(text).expanduser()
 
 
 def listing(items: Iterable[object]) -> str:

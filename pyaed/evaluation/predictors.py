@@ -48,7 +48,7 @@ def keras_predictor(model: Any) -> Predictor:
     return predictor(model)
 
 
-def tflite_predictor(path: str | os.PathLike, reference: bool = False) -> Predictor:
+def tflite_predictor(path: str | os.PathLike, reference: bool = False, num_threads: int | None = None) -> Predictor:
     """Predict with TensorFlow Lite (needs TensorFlow, extra `train`).
 
     Patches are quantized by `pyaed.dsp.quantize` with the model's input parameters, outputs dequantized with its
@@ -59,7 +59,9 @@ def tflite_predictor(path: str | os.PathLike, reference: bool = False) -> Predic
     path : path
         The .tflite file.
     reference : bool
-        Use the reference kernels, one thread; the default is TensorFlow Lite's optimized ones.
+        Use the reference kernels; the default is TensorFlow Lite's optimized ones.
+    num_threads : int, optional
+        Default: one for the reference kernels, else what TensorFlow Lite chooses.
     """
     from pyaed.dsp import quantize
     from pyaed.models.keras import import_tensorflow, quiet_stderr
@@ -72,7 +74,7 @@ def tflite_predictor(path: str | os.PathLike, reference: bool = False) -> Predic
             interpreter = tf.lite.Interpreter(
                 model_path=os.fspath(path),
                 experimental_op_resolver_type=types.BUILTIN_REF if reference else types.AUTO,
-                num_threads=1 if reference else None,
+                num_threads=num_threads or (1 if reference else None),
             )
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, OSError) as error:

@@ -16,7 +16,7 @@ from pyaed.errors import UserError
 from pyaed.evaluation.decisions import MULTI_LABEL_THRESHOLD, clip_decisions
 from pyaed.evaluation.metrics import Proportion, class_scores, confusion_matrix, wilson_interval
 from pyaed.evaluation.plots import plot_confusion
-from pyaed.evaluation.predictors import predict_patches
+from pyaed.evaluation.predictors import BATCH, predict_patches
 from pyaed.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
@@ -107,6 +107,7 @@ def evaluate(
     out_dir: str | os.PathLike | None,
     name: str,
     multi_label: bool = False,
+    batch_size: int = BATCH,
 ) -> Report:
     """Evaluate a predictor on labelled patches and write the results.
 
@@ -125,6 +126,8 @@ def evaluate(
         What is evaluated.
     multi_label : bool
         Several labels a clip; accuracy then counts decisions that are right in every label.
+    batch_size : int
+        Patches that the predictor gets at once.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def evaluate(
     unlabelled = next((clip.name for clip in clips if clip.label is None), None)
     if unlabelled is not None:
         raise UserError(f"evaluation of {name}: clip {unlabelled} has no label")
-    probabilities = predict_patches(predictor, patchset.patches, name)
+    probabilities = predict_patches(predictor, patchset.patches, name, batch_size)
     if probabilities.shape[1] != n_classes:
         raise UserError(
             f"evaluation of {name}: the model has {probabilities.shape[1]} outputs, but there are {n_classes} class "

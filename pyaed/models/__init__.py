@@ -1,7 +1,8 @@
 """The Keras zoo: YAMNet and MiniResNet, published weights, model files."""
 
+from pyaed.models.keras import limit_gpu_memory
 from pyaed.models.pretrained import find_pretrained
 from pyaed.models.storage import as_input, load, predictor, read_state, save
 from pyaed.models.zoo import build
 
-__all__ = ["as_input", "build", "find_pretrained", "load", "predictor", "read_state", "save"]
+__all__ = ["as_input", "build", "find_pretrained", "limit_gpu_memory", "load", "predictor", "read_state", "save"]

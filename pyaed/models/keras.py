@@ -59,6 +59,19 @@ def import_keras() -> ModuleType:
     return keras
 
 
+def limit_gpu_memory(gibibytes: float) -> bool:
+    """Let TensorFlow take no more than this of the first GPU's memory; return whether there is a GPU."""
+    tf = import_tensorflow()
+    devices = tf.config.list_physical_devices("GPU")
+    if devices:
+        limit = tf.config.LogicalDeviceConfiguration(memory_limit=int(gibibytes * 1024))
+        try:
+            tf.config.set_logical_device_configuration(devices[0], [limit])
+        except RuntimeError as error:  # it is in use already
+            logging.getLogger(__name__).info("note: general.gpu_memory_limit: %s", error)
+    return bool(devices)
+
+
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Keep what C++ code writes on file descriptor 2 away from the terminal; show it when the block fails.

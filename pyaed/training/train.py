@@ -60,6 +60,7 @@ def train(
     saved_models_dir: str = "saved_models",
     logs_dir: str = "logs",
     deterministic_ops: bool = False,
+    shuffle: bool = True,
 ) -> Training:
     """Train `model` and write the results.
 
@@ -87,6 +88,8 @@ def train(
         Written into the models; `features` and `multi_label` are used.
     deterministic_ops : bool
         Have TensorFlow use deterministic kernels only.
+    shuffle : bool
+        Draw the patches in a new order every epoch; without, they come clip by clip.
 
     Returns
     -------
@@ -184,7 +187,14 @@ def train(
     lambdas = keras.callbacks.LambdaCallback
     model.fit(
         _batches(
-            x, y, batch_size, augmentation.make(augmentation_cfg, metadata.features), seed, state["epoch"], epochs
+            x,
+            y,
+            batch_size,
+            augmentation.make(augmentation_cfg, metadata.features),
+            seed,
+            state["epoch"],
+            epochs,
+            shuffle,
         ),
         initial_epoch=first_epoch,
         epochs=epochs,
@@ -249,7 +259,14 @@ def _arrays(what: str, model: Any, patchset: Any, n_classes: int, multi_label: b
 
 
 def _batches(
-    x: np.ndarray, y: np.ndarray, batch_size: int, augment: Any, seed: int, first_epoch: int, epochs: int
+    x: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+    augment: Any,
+    seed: int,
+    first_epoch: int,
+    epochs: int,
+    shuffle: bool = True,
 ) -> Any:
     """Return a tf.data.Dataset of all batches of all epochs; each is a function of (seed, epoch, number) only."""
     tf = import_tensorflow()
@@ -257,7 +274,7 @@ def _batches(
 
     def one_epoch(epoch: Any) -> Any:
         key = tf.random.fold_in(tf.constant([seed, 0x5EED], tf.int64), epoch)
-        order = tf.argsort(tf.random.stateless_uniform([len(x)], key))
+        order = tf.argsort(tf.random.stateless_uniform([len(x)], key)) if shuffle else tf.range(len(x))
         numbered = tf.data.Dataset.from_tensor_slices(order).batch(batch_size).enumerate(1)
         return numbered.map(lambda number, rows: (tf.random.fold_in(key, number), rows))
 

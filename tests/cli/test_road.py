@@ -117,3 +117,18 @@ def test_no_command_that_needs_no_tensorflow_imports_it(project, tmp_path, comma
         [sys.executable, "-c", LIGHT.format(arguments=arguments)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_config_check_and_schema(project):
+    result = project.pyaed("config", "check", project.config)
+    assert result.code == 0, result.err
+    assert "no mistakes" in result.out
+    result = project.pyaed("config", "check", project.config, "dataset.test_csv_path=gone.csv")
+    assert result.code == 1
+    assert "missing: dataset.test_csv_path: gone.csv" in result.out
+    result = project.pyaed("config", "check", project.config, "training.epochs=0", "feature_extraction.n_mel=3")
+    assert result.code == 2
+    assert "training.epochs" in result.err
+    assert "did you mean 'n_mels'" in result.err
+    result = project.pyaed("config", "schema")
+    assert json.loads(result.out)["title"] == "pyaed configuration"

@@ -223,6 +223,8 @@ def test_every_epoch_draws_all_patches_anew():
     assert len({tuple(order) for order in orders}) == 5
     np.testing.assert_array_equal(epochs(3, 5), orders[3:])
     assert (epochs(0, 5, seed=6) != orders).any()
+    in_order = _batches(x, y, 4, None, 5, 0, 2, shuffle=False).as_numpy_iterator()
+    assert np.concatenate([b[1] for b in in_order]).tolist() == [*range(10)] * 2
 
 
 def test_clip_scores():
