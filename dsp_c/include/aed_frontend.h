@@ -11,6 +11,10 @@
 #include <stdint.h>
 
 /* cffi: begin */
+/* Raised by every change of the arithmetic that changes a bit of a feature: part of the hash of a
+ * specification, so that models, caches and firmware of another revision are told apart. */
+#define AED_FRONTEND_REVISION 3
+
 typedef struct {
   uint32_t sample_rate;   /* Hz; documentation only, the arithmetic doesn't use it */
   uint32_t n_fft;         /* points of the real FFT: a power of two, 64 to 4096 */

@@ -1,6 +1,7 @@
 """The binding to ``dsp_c``: the very C that runs on the device makes the features on the host."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -185,7 +186,7 @@ class FrontEnd:
         threads : int, optional
             Default: the processors that this process may use.
         on_clip : callable, optional
-            Called with the number of finished clips after each, in order.
+            Called with the number of finished clips after each; by one thread at a time.
 
         Returns
         -------
@@ -193,13 +194,30 @@ class FrontEnd:
         """
         if threads is None:
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        patches = []
+        waiting, patches, lock = enumerate(clips), {}, threading.Lock()
+
+        def work() -> None:
+            # Each thread fetches its next clip itself: a task for every clip would cost as much as a short clip.
+            while not failed:
+                with lock:
+                    item = next(waiting, None)
+                if item is None:
+                    return
+                try:
+                    result = self(item[1])
+                except BaseException:
+                    failed.append(item[0])
+                    raise
+                with lock:
+                    patches[item[0]] = result
+                    if on_clip:
+                        on_clip(len(patches))
+
+        failed: list[int] = []
         with ThreadPoolExecutor(threads) as pool:
-            for result in pool.map(self, clips):
-                patches.append(result)
-                if on_clip:
-                    on_clip(len(patches))
-        return patches
+            for future in [pool.submit(work) for _ in range(threads)]:
+                future.result()
+        return [patches[i] for i in range(len(patches))]
 
     def patches(self, log_mel: np.ndarray) -> np.ndarray:
         """Cut frames (n_frames, n_mels) into float32 patches (n_patches, n_mels, patch_length)."""

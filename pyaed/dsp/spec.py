@@ -189,10 +189,12 @@ class FeatureSpec:
 
     @cached_property
     def hash(self) -> str:
-        """Hex SHA-256 over the settings and the bytes of every table that they lead to."""
+        """Hex SHA-256 over the settings, the revision of the C and the bytes of every table that they lead to."""
+        from pyaed.dsp._dsp import lib
         from pyaed.dsp.tables import make_tables
 
-        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode())
+        settings = {**self.to_dict(), "revision": lib.AED_FRONTEND_REVISION}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for table in make_tables(self).arrays():
             digest.update(table.tobytes())
         return digest.hexdigest()

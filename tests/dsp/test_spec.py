@@ -99,6 +99,8 @@ def test_batches_keep_the_order_of_the_clips():
         for patches, clip in zip(front_end.batch(clips, threads, seen.append), clips):
             np.testing.assert_array_equal(patches, front_end(clip))
     assert seen == 3 * list(range(1, 10))
+    with pytest.raises(TypeError, match="int16 or float32"):
+        front_end.batch([clips[0], np.zeros(9), clips[1]], 2)
 
 
 def test_an_instruction_set_that_is_not_there_is_named():
