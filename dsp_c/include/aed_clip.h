@@ -18,15 +18,15 @@ typedef enum {
 /* 1 where this build has it and this processor runs it. */
 int32_t aed_isa_available(aed_isa isa);
 
-/* Bytes of memory, aligned to 8, that aed_clip_log_mel needs; 0 where the set is not available. The
+/* Bytes of memory, aligned to 8, that aed_clip_frames needs; 0 where the set is not available. The
  * configuration must have passed aed_frontend_check. */
 size_t aed_clip_workspace_size(const aed_frontend_config *config, aed_isa isa);
 
 /* Frames first .. first + count - 1 of a whole clip of n samples; where a window reaches beyond the
- * clip it sees zeros. log_mel: count x n_mels floats, frame by frame. AED_ERR_UNSUPPORTED where the
- * instruction set is not available. */
-aed_status aed_clip_log_mel(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
-                            size_t n, size_t first, size_t count, float *log_mel, void *workspace);
+ * clip it sees zeros. frames: count x aed_frontend_width floats, frame by frame.
+ * AED_ERR_UNSUPPORTED where the instruction set is not available. */
+aed_status aed_clip_frames(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
+                           size_t n, size_t first, size_t count, float *frames, void *workspace);
 /* cffi: end */
 
 #endif

@@ -23,12 +23,14 @@ typedef struct {
   int32_t first_sample;   /* first sample under frame 0's window, relative to the start; negative:
                              zeros come first */
   uint32_t n_mels;        /* bands: at least 1 */
-  uint32_t patch_length;  /* frames of a patch: at least 1 */
-  uint32_t patch_hop;     /* frames between patches: 1 to patch_length */
-  uint32_t power;         /* exponent of the magnitude: 1 or 2 */
-  float floor;            /* mel values below are raised to it (dB); 0 without a floor */
-  float offset;           /* added to every mel value before the logarithm (log); 0 for dB;
-                             floor + offset is at least 2^-126 */
+  uint32_t n_mfcc; /* 0: a frame is n_mels log-mel values; else so many cepstral coefficients, at
+                      most n_mels */
+  uint32_t patch_length; /* frames of a patch: at least 1 */
+  uint32_t patch_hop;    /* frames between patches: 1 to patch_length */
+  uint32_t power;        /* exponent of the magnitude: 1 or 2 */
+  float floor;           /* mel values below are raised to it (dB); 0 without a floor */
+  float offset;          /* added to every mel value before the logarithm (log); 0 for dB;
+                            floor + offset is at least 2^-126 */
   float log_scale; /* factor of the natural logarithm: 1 for log, 10/ln 10 or 20/ln 10 for dB */
   /* Tables. Any content is safe but `order`'s, `mel_start`'s and `mel_count`'s, which index. */
   const float *window;   /* window_length values and, where that is odd, a 0; scaled by 2^-16:
@@ -44,6 +46,7 @@ typedef struct {
                             points the block j stands */
   const uint16_t *mel_start; /* n_mels: first bin of each band */
   const uint16_t *mel_count; /* n_mels: bins of each band; start + count <= n_fft / 2 + 1 */
+  const float *dct;          /* n_mfcc rows of n_mels; NULL when n_mfcc is 0 */
   const float *mel_weight;   /* all bands' weights, for dB divided by the reference */
 } aed_frontend_config;
 
@@ -53,15 +56,20 @@ aed_status aed_frontend_check(const aed_frontend_config *config);
 /* Bytes of scratch memory (aligned to 8) that a frame needs. */
 size_t aed_frontend_scratch_size(const aed_frontend_config *config);
 
-/* One frame. pcm: window_length samples; log_mel: n_mels floats. The configuration must have passed
- * the check. */
-aed_status aed_frontend_frame(const aed_frontend_config *config, const int16_t *pcm, float *log_mel,
+/* Values of a frame: n_mels or n_mfcc. */
+uint32_t aed_frontend_width(const aed_frontend_config *config);
+
+/* One frame. pcm: window_length samples; frame: aed_frontend_width floats. The configuration must
+ * have passed the check. */
+aed_status aed_frontend_frame(const aed_frontend_config *config, const int16_t *pcm, float *frame,
                               void *scratch);
 
-/* The two halves of a frame. spectrum: n_fft / 2 + 1 magnitudes or squared magnitudes. */
+/* The parts of a frame, the last one for n_mfcc > 0. spectrum: n_fft / 2 + 1 magnitudes or squared
+ * magnitudes. */
 void aed_frontend_spectrum(const aed_frontend_config *config, const int16_t *pcm, float *spectrum,
                            void *scratch);
 void aed_frontend_log_mel(const aed_frontend_config *config, const float *spectrum, float *log_mel);
+void aed_frontend_mfcc(const aed_frontend_config *config, const float *log_mel, float *mfcc);
 /* cffi: end */
 
 #endif

@@ -19,7 +19,7 @@
 /* All state belongs to the caller; the fields are private. */
 typedef struct {
   const aed_frontend_config *config;
-  float *frames;     /* ring of patch_length frames of n_mels values */
+  float *frames;     /* ring of patch_length frames of aed_frontend_width values */
   void *scratch;     /* of one frame */
   int16_t *pcm;      /* window_length samples */
   uint32_t filled;   /* samples in pcm */
@@ -49,13 +49,14 @@ aed_status aed_stream_push(aed_stream *stream, const int16_t *pcm, size_t n, siz
 /* Frames computed since the reset. */
 int32_t aed_stream_frames(const aed_stream *stream);
 
-/* The newest frame (n_mels floats), or NULL before the first. */
+/* The newest frame (aed_frontend_width floats), or NULL before the first. */
 const float *aed_stream_last_frame(const aed_stream *stream);
 
 /* 1 when a patch waits. */
 int32_t aed_stream_patch_ready(const aed_stream *stream);
 
-/* Takes the waiting patch: n_mels rows of patch_length values. AED_ERR_STATE when there is none. */
+/* Takes the waiting patch: a row of patch_length values for each of a frame's. AED_ERR_STATE when
+ * there is none. */
 aed_status aed_stream_patch(aed_stream *stream, float *patch);
 
 /* The same, quantized as aed_quantize_s8 and aed_quantize_u8 do. */

@@ -6,13 +6,13 @@
 
 typedef struct {
   uint32_t lanes;
-  void (*frames)(const aed_frontend_config *config, const int16_t *const *pcm,
-                 float *const *log_mel, void *scratch);
+  void (*frames)(const aed_frontend_config *config, const int16_t *const *pcm, float *const *frames,
+                 void *scratch);
 } isa_entry;
 
 static void frames_scalar(const aed_frontend_config *config, const int16_t *const *pcm,
-                          float *const *log_mel, void *scratch) {
-  (void)aed_frontend_frame(config, pcm[0], log_mel[0], scratch); /* it was checked */
+                          float *const *frames, void *scratch) {
+  (void)aed_frontend_frame(config, pcm[0], frames[0], scratch); /* it was checked */
 }
 
 static const isa_entry isas[] = {
@@ -62,8 +62,8 @@ size_t aed_clip_workspace_size(const aed_frontend_config *config, aed_isa isa) {
          8U;
 }
 
-aed_status aed_clip_log_mel(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
-                            size_t n, size_t first, size_t count, float *log_mel, void *workspace) {
+aed_status aed_clip_frames(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
+                           size_t n, size_t first, size_t count, float *frames, void *workspace) {
   if (!aed_isa_available(isa)) {
     return AED_ERR_UNSUPPORTED;
   }
@@ -84,7 +84,7 @@ aed_status aed_clip_log_mel(const aed_frontend_config *config, aed_isa isa, cons
       }
       const int64_t begin =
           (int64_t)((first + done + l) * config->hop_length) + config->first_sample;
-      to[l] = log_mel + (done + l) * config->n_mels;
+      to[l] = frames + (done + l) * aed_frontend_width(config);
       if (begin >= 0 && (size_t)begin + length <= n) {
         from[l] = pcm + begin;
         continue;

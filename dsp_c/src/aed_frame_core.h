@@ -351,4 +351,12 @@ AED_INLINE void log_mel_of(const lane *spectrum, const aed_frontend_config *conf
 #undef LOG
 }
 
+/* mfcc[c] = log_mel[0] dct[c][0] + log_mel[1] dct[c][1] ..., one after another. */
+AED_INLINE void mfcc_of(const lane *log_mel, const aed_frontend_config *config, lane *mfcc) {
+  for (uint32_t c = 0; c < config->n_mfcc; c++) {
+    mfcc[c] = add_bins(lane_of_float(0.0F), log_mel, config->dct + (size_t)c * config->n_mels,
+                       config->n_mels);
+  }
+}
+
 #endif

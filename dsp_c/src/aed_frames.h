@@ -1,4 +1,4 @@
-/* As many frames at once as a vector has lanes: pcm[l] is lane l's window, log_mel[l] its result.
+/* As many frames at once as a vector has lanes: pcm[l] is lane l's window, frames[l] its result.
  * scratch: aligned to 64, for each lane aed_frontend_scratch_size bytes and n_mels floats. */
 #ifndef AED_FRAMES_H
 #define AED_FRAMES_H
@@ -7,7 +7,7 @@
 
 #define AED_FRAMES(isa)                                                                            \
   void aed_frames_##isa(const aed_frontend_config *config, const int16_t *const *pcm,              \
-                        float *const *log_mel, void *scratch)
+                        float *const *frames, void *scratch)
 
 AED_FRAMES(sse2);
 AED_FRAMES(avx2);

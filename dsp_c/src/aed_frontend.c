@@ -24,6 +24,9 @@ aed_status aed_frontend_check(const aed_frontend_config *config) {
   if (config->power != 1U && config->power != 2U) {
     return AED_ERR_ARGUMENT;
   }
+  if (config->n_mfcc > config->n_mels || (config->n_mfcc > 0U && config->dct == NULL)) {
+    return AED_ERR_ARGUMENT;
+  }
   if (!(config->floor + config->offset >= AED_SMALLEST)) {
     return AED_ERR_ARGUMENT;
   }
@@ -70,10 +73,24 @@ void aed_frontend_log_mel(const aed_frontend_config *config, const float *spectr
   log_mel_of(spectrum, config, log_mel);
 }
 
-aed_status aed_frontend_frame(const aed_frontend_config *config, const int16_t *pcm, float *log_mel,
+void aed_frontend_mfcc(const aed_frontend_config *config, const float *log_mel, float *mfcc) {
+  mfcc_of(log_mel, config, mfcc);
+}
+
+uint32_t aed_frontend_width(const aed_frontend_config *config) {
+  return config->n_mfcc > 0U ? config->n_mfcc : config->n_mels;
+}
+
+aed_status aed_frontend_frame(const aed_frontend_config *config, const int16_t *pcm, float *frame,
                               void *scratch) {
-  float *spectrum = (float *)scratch + config->n_fft;
+  float *z = (float *)scratch;
+  float *spectrum = z + config->n_fft;
   aed_frontend_spectrum(config, pcm, spectrum, scratch);
-  aed_frontend_log_mel(config, spectrum, log_mel);
+  if (config->n_mfcc == 0U) {
+    aed_frontend_log_mel(config, spectrum, frame);
+  } else {
+    aed_frontend_log_mel(config, spectrum, z); /* the points are done with */
+    aed_frontend_mfcc(config, z, frame);
+  }
   return AED_OK;
 }

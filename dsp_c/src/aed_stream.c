@@ -3,7 +3,8 @@
 #include <string.h>
 
 static size_t ring_bytes(const aed_frontend_config *config) {
-  return ((size_t)config->patch_length * config->n_mels * sizeof(float) + 7U) & ~(size_t)7U;
+  return ((size_t)config->patch_length * aed_frontend_width(config) * sizeof(float) + 7U) &
+         ~(size_t)7U;
 }
 
 size_t aed_stream_size(const aed_frontend_config *config) {
@@ -50,7 +51,7 @@ aed_status aed_stream_reset(aed_stream *stream) {
 
 static aed_status add_frame(aed_stream *stream) {
   const aed_frontend_config *config = stream->config;
-  float *frame = stream->frames + (size_t)stream->position * config->n_mels;
+  float *frame = stream->frames + (size_t)stream->position * aed_frontend_width(config);
   const aed_status status = aed_frontend_frame(config, stream->pcm, frame, stream->scratch);
   if (status != AED_OK) {
     return status;
@@ -111,7 +112,7 @@ const float *aed_stream_last_frame(const aed_stream *stream) {
   }
   const uint32_t last =
       (stream->position == 0U ? stream->config->patch_length : stream->position) - 1U;
-  return stream->frames + (size_t)last * stream->config->n_mels;
+  return stream->frames + (size_t)last * aed_frontend_width(stream->config);
 }
 
 int32_t aed_stream_patch_ready(const aed_stream *stream) {
@@ -123,7 +124,8 @@ int32_t aed_stream_patch_ready(const aed_stream *stream) {
 static const float *ring_frame(const aed_stream *stream, uint32_t t) {
   const uint32_t slot = stream->position + t;
   const uint32_t length = stream->config->patch_length;
-  return stream->frames + (size_t)(slot < length ? slot : slot - length) * stream->config->n_mels;
+  return stream->frames +
+         (size_t)(slot < length ? slot : slot - length) * aed_frontend_width(stream->config);
 }
 
 aed_status aed_stream_patch(aed_stream *stream, float *patch) {
@@ -131,9 +133,10 @@ aed_status aed_stream_patch(aed_stream *stream, float *patch) {
     return AED_ERR_STATE;
   }
   const uint32_t length = stream->config->patch_length;
+  const uint32_t width = aed_frontend_width(stream->config);
   for (uint32_t t = 0; t < length; t++) {
     const float *frame = ring_frame(stream, t);
-    for (uint32_t m = 0; m < stream->config->n_mels; m++) {
+    for (uint32_t m = 0; m < width; m++) {
       patch[(size_t)m * length + t] = frame[m];
     }
   }
@@ -146,9 +149,10 @@ aed_status aed_stream_patch_s8(aed_stream *stream, float scale, int32_t zero_poi
     return AED_ERR_STATE;
   }
   const uint32_t length = stream->config->patch_length;
+  const uint32_t width = aed_frontend_width(stream->config);
   for (uint32_t t = 0; t < length; t++) {
     const float *frame = ring_frame(stream, t);
-    for (uint32_t m = 0; m < stream->config->n_mels; m++) {
+    for (uint32_t m = 0; m < width; m++) {
       aed_quantize_s8(frame + m, 1U, scale, zero_point, patch + (size_t)m * length + t);
     }
   }
@@ -162,9 +166,10 @@ aed_status aed_stream_patch_u8(aed_stream *stream, float scale, int32_t zero_poi
     return AED_ERR_STATE;
   }
   const uint32_t length = stream->config->patch_length;
+  const uint32_t width = aed_frontend_width(stream->config);
   for (uint32_t t = 0; t < length; t++) {
     const float *frame = ring_frame(stream, t);
-    for (uint32_t m = 0; m < stream->config->n_mels; m++) {
+    for (uint32_t m = 0; m < width; m++) {
       aed_quantize_u8(frame + m, 1U, scale, zero_point, patch + (size_t)m * length + t);
     }
   }

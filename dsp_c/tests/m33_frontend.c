@@ -30,7 +30,7 @@ int main(void) {
     if (aed_stream_frames(&stream) != frames) {
       counts[0] = ticks;
       aed_board_write((const uint8_t *)aed_stream_last_frame(&stream),
-                      AED_FEATURES_N_MELS * sizeof(float));
+                      AED_FEATURES_WIDTH * sizeof(float));
     }
     stream.ready = 0; /* patches are not looked at here */
   }

@@ -50,14 +50,19 @@ AED_INLINE void scatter(const lane *x, uint32_t n, float *const to[AED_LANES]) {
 }
 
 AED_INLINE void frames_of(const aed_frontend_config *config, const int16_t *const *pcm,
-                          float *const *log_mel, void *scratch) {
+                          float *const *frames, void *scratch) {
   lane *z = (lane *)scratch;
   lane *spectrum = z + config->n_fft;
   lane *result = spectrum + config->n_fft / 2U + 1U;
   window_lanes(pcm, config->window, config->window_length, z);
   spectrum_of(z, NULL, config, spectrum);
-  log_mel_of(spectrum, config, result);
-  scatter(result, config->n_mels, log_mel);
+  if (config->n_mfcc == 0U) {
+    log_mel_of(spectrum, config, result);
+  } else {
+    log_mel_of(spectrum, config, z); /* the points are done with */
+    mfcc_of(z, config, result);
+  }
+  scatter(result, aed_frontend_width(config), frames);
 }
 
 #endif

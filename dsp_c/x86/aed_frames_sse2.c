@@ -2,5 +2,5 @@
 #include "aed_frames_core.h"
 
 AED_FRAMES(sse2) {
-  frames_of(config, pcm, log_mel, scratch);
+  frames_of(config, pcm, frames, scratch);
 }

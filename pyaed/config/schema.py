@@ -155,6 +155,8 @@ class FeatureExtraction(Section):
     htk: bool = True
     to_db: bool = False
     include_last_patch: bool = False
+    # pyaed: so many cepstral coefficients (MFCC) instead of the log-mel bands, or 0
+    n_mfcc: int = 0
     # pyaed: the reference of the decibel scale (full_scale, max or a number) and its depth
     db_reference: Number | str = "full_scale"
     top_db: Number = 80.0

@@ -49,9 +49,9 @@ def check_fit(program: nn.Program, spec: FeatureSpec, board: str | Board) -> Non
     """
     board = board if isinstance(board, Board) else find_board(board)
     n_fft, window = spec.n_fft, spec.window_length
-    n_mels, patch_length = spec.patch_shape
-    tables = 4 * window + 13 * n_fft // 2 + 4 * n_mels  # window, FFT, band limits
-    stream = 4 * n_mels * patch_length + 4 * n_fft + 2 * n_fft + 2 * 2 * window
+    n_features, patch_length = spec.patch_shape
+    tables = 4 * window + 13 * n_fft // 2 + 4 * spec.n_mels * (1 + spec.n_mfcc)  # window, FFT, band limits, DCT
+    stream = 4 * n_features * patch_length + 4 * n_fft + 2 * n_fft + 2 * 2 * window
     link = 3 * table().max_payload
     needs = {
         "flash": {"weights": program.weights_bytes, "front-end tables": tables, "code": CODE_FLASH},
@@ -81,7 +81,7 @@ def _check_match(program: nn.Program, spec: FeatureSpec, metadata: ModelMetadata
     if shape != wanted:
         raise UserError(
             f"{program.name} takes an input of shape {program.input.shape}, but the features make patches of "
-            f"{spec.patch_shape[0]} mel bands x {spec.patch_length} frames"
+            f"{spec.patch_shape[0]} {'coefficients' if spec.n_mfcc else 'mel bands'} x {spec.patch_length} frames"
         )
     n_classes = program.output.size
     if n_classes != len(metadata.class_names):
@@ -93,7 +93,7 @@ def _check_match(program: nn.Program, spec: FeatureSpec, metadata: ModelMetadata
         raise UserError(f"garbage class '{metadata.garbage_class}' is none of: {', '.join(metadata.class_names)}")
     header = table().header.size
     for what, size in (
-        ("a frame", 4 * spec.n_mels + table()["features"].reply.size),
+        ("a frame", 4 * spec.n_features + table()["features"].reply.size),
         ("all probabilities", 4 * n_classes + table()["detect"].reply.size),
         ("all counts", 4 * len(program.nodes) + table()["benchmark"].reply.size),
     ):
@@ -177,7 +177,7 @@ def generate(model, spec: FeatureSpec, metadata: ModelMetadata, folder: str | Pa
             if metadata.garbage_class is None
             else metadata.class_names.index(metadata.garbage_class),
             "multi_label": int(metadata.multi_label),
-            "n_mels": spec.n_mels,
+            "n_mels": spec.n_features,
             "input_size": _bytes(program.input),
             "output_size": _bytes(program.output),
             "node_outputs": [(node.output.offset, _bytes(node.output)) for node in program.nodes],

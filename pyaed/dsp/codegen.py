@@ -58,6 +58,7 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
             "text": c_values(getattr(tables, name)),
         }
         for name, ctype in TABLE_TYPES.items()
+        if getattr(tables, name).size
     ]
     values = {
         "hash": spec.hash,

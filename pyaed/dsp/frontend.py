@@ -20,6 +20,7 @@ TABLE_TYPES = {
     "mel_start": "uint16_t *",
     "mel_count": "uint16_t *",
     "mel_weight": "float *",
+    "dct": "float *",
 }
 
 
@@ -32,6 +33,7 @@ def config_values(spec: FeatureSpec, tables: Tables) -> dict[str, int | float]:
         "hop_length": spec.hop_length,
         "first_sample": spec.first_sample,
         "n_mels": spec.n_mels,
+        "n_mfcc": spec.n_mfcc,
         "patch_length": spec.patch_length,
         "patch_hop": spec.patch_hop,
         "power": int(spec.power),
@@ -110,7 +112,8 @@ class FrontEnd:
         self._tables = {name: np.ascontiguousarray(getattr(tables, name)) for name in TABLE_TYPES}
         self.config = ffi.new("aed_frontend_config *", config_values(spec, tables))
         for name, ctype in TABLE_TYPES.items():
-            setattr(self.config, name, ffi.cast(ctype, self._tables[name].ctypes.data))
+            if self._tables[name].size:
+                setattr(self.config, name, ffi.cast(ctype, self._tables[name].ctypes.data))
         if spec.center and spec.pad_mode != "constant":
             # The padding comes as samples then, not as the zeros in front of a stream.
             self.config.first_sample = spec.window_offset
@@ -127,7 +130,8 @@ class FrontEnd:
 
         Returns
         -------
-        float32 array (n_frames, n_mels)
+        float32 array (n_frames, n_features)
+            Log-mel values, or MFCC where the specification asks for them.
 
         Raises
         ------
@@ -151,10 +155,10 @@ class FrontEnd:
         return np.ascontiguousarray(pcm)
 
     def compute(self, pcm: np.ndarray, n_frames: int) -> np.ndarray:
-        """Return the first `n_frames` frames of int16 samples, as ``dsp_c`` gives them: float32 (n_frames, n_mels)."""
-        frames = np.empty((n_frames, self.spec.n_mels), np.float32)
+        """Return the first `n_frames` frames of int16 samples, as ``dsp_c`` gives them: float32 (n_frames, n_features)."""
+        frames = np.empty((n_frames, self.spec.n_features), np.float32)
         workspace = np.empty(-(-lib.aed_clip_workspace_size(self.config, self.isa) // 8), np.float64)
-        status = lib.aed_clip_log_mel(
+        status = lib.aed_clip_frames(
             self.config,
             self.isa,
             ffi.from_buffer("int16_t[]", pcm),
@@ -165,11 +169,11 @@ class FrontEnd:
             ffi.cast("void *", workspace.ctypes.data),
         )
         if status != lib.AED_OK:
-            raise RuntimeError(f"aed_clip_log_mel: status {status}")
+            raise RuntimeError(f"aed_clip_frames: status {status}")
         return frames
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
-        """Return the patches of a clip: int16 or float32 (n_samples,) to float32 (n_patches, n_mels, patch_length)."""
+        """Return the patches of a clip: int16 or float32 (n_samples,) to float32 (n_patches, n_features, patch_length)."""
         return self.patches(self.log_mel(clip))
 
     def batch(
@@ -190,7 +194,7 @@ class FrontEnd:
 
         Returns
         -------
-        list of float32 arrays (n_patches, n_mels, patch_length), in the order of the clips
+        list of float32 arrays (n_patches, n_features, patch_length), in the order of the clips
         """
         if threads is None:
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -220,7 +224,7 @@ class FrontEnd:
         return [patches[i] for i in range(len(patches))]
 
     def patches(self, log_mel: np.ndarray) -> np.ndarray:
-        """Cut frames (n_frames, n_mels) into float32 patches (n_patches, n_mels, patch_length)."""
+        """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length)."""
         length = self.spec.patch_length
         starts = self.spec.patch_starts(len(log_mel))
         patches = np.empty((len(starts), *self.spec.patch_shape), np.float32)

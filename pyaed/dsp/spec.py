@@ -38,6 +38,8 @@ class FeatureSpec:
         Exponent of the magnitude before the mel filters.
     n_mels : int
         Mel bands between `fmin` and `fmax` Hz.
+    n_mfcc : int
+        0: a frame is the `n_mels` log-mel values. Else the first `n_mfcc` coefficients of their orthonormal DCT-II.
     norm : {None, "slaney"}
         ``slaney`` divides each band's weights by its width.
     htk : bool
@@ -74,6 +76,7 @@ class FeatureSpec:
     to_db: bool = False
     db_reference: str | float = FULL_SCALE
     top_db: float = 80.0
+    n_mfcc: int = 0
     patch_length: int = 96
     overlap: float = 0.25
     include_last_patch: bool = False
@@ -92,6 +95,7 @@ class FeatureSpec:
             (self.pad_mode in PAD_MODES, "pad_mode", f"one of {', '.join(PAD_MODES)}"),
             (self.power in (1.0, 2.0), "power", "1.0 or 2.0"),
             (1 <= self.n_mels <= self.n_fft // 2 + 1, "n_mels", f"1 to {self.n_fft // 2 + 1} bands at this n_fft"),
+            (0 <= self.n_mfcc <= self.n_mels, "n_mfcc", f"0 (log-mel) to n_mels ({self.n_mels}) coefficients"),
             (0 <= self.fmin < self.fmax, "fmin", f"at least 0 Hz and below fmax ({self.fmax})"),
             (self.fmax <= self.sample_rate / 2, "fmax", f"at most half the sample rate ({self.sample_rate / 2:g} Hz)"),
             (self.norm in NORMS, "norm", "None or slaney"),
@@ -113,6 +117,12 @@ class FeatureSpec:
             raise UserError(
                 f"feature_extraction.db_reference: {reference!r} is not allowed, expected full_scale, max or a positive "
                 f"number{nearest(str(reference), (FULL_SCALE, CLIP_MAXIMUM))}"
+            )
+
+        if self.n_mfcc and self.to_db and reference == CLIP_MAXIMUM:
+            raise UserError(
+                "feature_extraction.db_reference: 'max' (the clip's own maximum) is not known when a frame's n_mfcc "
+                "coefficients are computed; expected full_scale or a number"
             )
 
     @classmethod
@@ -146,14 +156,19 @@ class FeatureSpec:
         return dataclasses.asdict(self)
 
     @property
+    def n_features(self) -> int:
+        """Values of a frame: `n_mels` or `n_mfcc`."""
+        return self.n_mfcc or self.n_mels
+
+    @property
     def patch_hop(self) -> int:
         """Frames from one patch's start to the next: ``patch_length - floor(patch_length * overlap)``."""
         return self.patch_length - math.floor(self.patch_length * self.overlap)
 
     @property
     def patch_shape(self) -> tuple[int, int]:
-        """``(n_mels, patch_length)``."""
-        return self.n_mels, self.patch_length
+        """``(n_features, patch_length)``."""
+        return self.n_features, self.patch_length
 
     @property
     def window_offset(self) -> int:

@@ -22,6 +22,7 @@ class Tables:
     mel_start: np.ndarray  # uint16 (n_mels,)
     mel_count: np.ndarray  # uint16 (n_mels,)
     mel_weight: np.ndarray  # float32 (sum of counts,)
+    dct: np.ndarray  # float32 (n_mfcc, n_mels)
     floor: float
     offset: float
     log_scale: float
@@ -37,6 +38,7 @@ class Tables:
             self.mel_start,
             self.mel_count,
             self.mel_weight,
+            self.dct,
             scalars,
         ]
 
@@ -92,6 +94,14 @@ def mel_filters(spec: FeatureSpec) -> np.ndarray:
 
 def _pairs(angle: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(angle), -np.sin(angle)], axis=-1).reshape(-1, 2).astype(np.float32)
+
+
+def dct_matrix(n: int) -> np.ndarray:
+    """Return the orthonormal DCT-II, float64 (n, n): row c holds ``cos(pi c (2 m + 1) / 2 n)``, scaled to length 1."""
+    c, m = np.arange(n)[:, None], np.arange(n)[None, :]
+    matrix = np.cos(np.pi * c * (2 * m + 1) / (2 * n)) * np.sqrt(2 / n)
+    matrix[0] /= np.sqrt(2)
+    return matrix
 
 
 def fft_tables(n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,6 +164,7 @@ def make_tables(spec: FeatureSpec) -> Tables:
         mel_start=np.array(start, np.uint16),
         mel_count=np.array(count, np.uint16),
         mel_weight=np.concatenate(weight).astype(np.float32),
+        dct=dct_matrix(spec.n_mels)[: spec.n_mfcc].astype(np.float32),
         floor=float(np.float32(floor)),
         offset=float(np.float32(offset)),
         log_scale=float(np.float32(log_scale)),

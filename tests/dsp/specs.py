@@ -25,6 +25,11 @@ SPECS = {
         window="blackman", patch_length=8, overlap=0.9, center=True, pad_mode="reflect",
     ),
     "n2048": FeatureSpec(n_fft=2048, window_length=1500, hop_length=512, window="rectangular", patch_length=5, power=2.0),
+    "mfcc": FeatureSpec(
+        n_fft=1024, window_length=640, hop_length=320, n_mels=40, n_mfcc=13, power=2.0, norm="slaney", htk=False, fmin=20,
+        fmax=8000, to_db=True, patch_length=9,
+    ),
+    "mfcc_log": FeatureSpec(n_mels=26, n_mfcc=26, patch_length=11),
     "miniresnet_max": replace(MINIRESNET, db_reference="max"),
     "short_window": FeatureSpec(n_fft=1024, window_length=201, hop_length=90, n_mels=17, patch_length=4, fmin=300),
     "half_window": FeatureSpec(n_fft=512, window_length=255, hop_length=80, n_mels=30, patch_length=6, center=True),

@@ -46,7 +46,7 @@ def build(compiler: str, flags: list[str], folder: Path) -> ctypes.CDLL:
     target = folder / "dsp.so"
     subprocess.run([compiler, "-shared", "-o", target, *objects], check=True)
     library = ctypes.CDLL(str(target))
-    library.aed_clip_log_mel.argtypes = (
+    library.aed_clip_frames.argtypes = (
         [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p] + [ctypes.c_size_t] * 3 + [ctypes.c_void_p] * 2
     )
     return library
@@ -54,9 +54,9 @@ def build(compiler: str, flags: list[str], folder: Path) -> ctypes.CDLL:
 
 def compute(library: ctypes.CDLL, front_end: FrontEnd, isa: str, pcm: np.ndarray, n_frames: int) -> np.ndarray:
     """`FrontEnd.compute` by a library that `build` made."""
-    frames = np.empty((n_frames, front_end.spec.n_mels), np.float32)
+    frames = np.empty((n_frames, front_end.spec.n_features), np.float32)
     workspace = np.empty(lib.aed_clip_workspace_size(front_end.config, ISAS[isa]) // 8 + 1, np.float64)
-    status = library.aed_clip_log_mel(
+    status = library.aed_clip_frames(
         int(ffi.cast("uintptr_t", front_end.config)), ISAS[isa], pcm.ctypes.data, len(pcm), 0, n_frames,
         frames.ctypes.data, workspace.ctypes.data,
     )  # fmt: skip

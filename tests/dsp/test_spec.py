@@ -28,6 +28,8 @@ from pyaed.sources import source_root
         ({"db_reference": "maxx"}, "db_reference: 'maxx' .*did you mean 'max'"),
         ({"db_reference": -1.0}, "db_reference"),
         ({"sample_rate": 4000}, "sample_rate"),
+        ({"n_mfcc": 65}, r"n_mfcc: 65 is not allowed, expected 0 \(log-mel\) to n_mels \(64\)"),
+        ({"n_mfcc": 13, "to_db": True, "db_reference": "max"}, "'max'.*n_mfcc"),
     ],
 )
 def test_a_broken_rule_is_named(changes, message):

@@ -21,7 +21,7 @@ class Run:
 
     Attributes
     ----------
-    log_mel : float32 array (n_frames, n_mels)
+    log_mel : float32 array (n_frames, n_features)
     frame, spectrum, mel : int
         Emulated instructions of one frame with its buffering, and of its two parts.
     stream_bytes, ring_bytes : int
@@ -64,6 +64,6 @@ def run(spec: FeatureSpec, pcm: np.ndarray, flags: tuple[str, ...] = ()) -> Run:
         )  # fmt: skip
         data = out.read_bytes()
     frame, spectrum, mel, stream_bytes = np.frombuffer(data[-16:], np.uint32).tolist()
-    log_mel = np.frombuffer(data[:-16], np.float32).reshape(-1, spec.n_mels)
+    log_mel = np.frombuffer(data[:-16], np.float32).reshape(-1, spec.n_features)
     counts = [round(ticks * TICK) for ticks in (frame, spectrum, mel)]
-    return Run(log_mel, *counts, stream_bytes, 4 * spec.n_mels * spec.patch_length)
+    return Run(log_mel, *counts, stream_bytes, 4 * spec.n_features * spec.patch_length)
