@@ -17,8 +17,8 @@
 typedef struct {
   uint32_t input;
   uint32_t output;
-  uint32_t scratch; /* aed_conv_s8: 2 * kernel_h * kernel_w * in_c bytes;
-                       aed_depthwise_s8: 4 * kernel_h * kernel_w + in_c bytes; else unused */
+  uint32_t scratch; /* sized by scratch_bytes in pyaed/nn/lowering.py, for the portable and the
+                       Cortex-M33 kernels alike */
   int32_t in_h, in_w, in_c;
   int32_t out_h, out_w, out_c;
   int32_t kernel_h, kernel_w;
@@ -28,9 +28,13 @@ typedef struct {
   int32_t depth_multiplier; /* out_c / in_c of a depthwise layer, else 1 */
   int32_t input_zero_point, output_zero_point;
   int32_t act_min, act_max; /* clamp of the quantized output: fused activation and int8 range */
-  const int8_t *weights;    /* conv, pointwise: [out_c / 4][kernel_h][kernel_w][in_c][4];
-                               depthwise: [out_c / 4][kernel_h][kernel_w][4] */
-  const int32_t *bias;      /* per channel; minus the input zero point times the sum of weights */
+  int32_t tile;          /* conv, pointwise: output pixels that the Cortex-M33 kernel computes at a
+                            time, even; depthwise: its output rows at a time, 0 for the portable loop */
+  int32_t fast_rounding; /* 1 when act_min = output_zero_point = -128, act_max = 127 and every
+                            shift is in -22 .. -1: rounding may then treat negative values freely */
+  const int8_t *weights; /* conv, pointwise: [out_c / 4][kernel_h][kernel_w][in_c][4];
+                            depthwise: [out_c / 4][kernel_h][kernel_w][4] */
+  const int32_t *bias;   /* per channel; minus the input zero point times the sum of weights */
   const int32_t *multiplier;
   const int8_t *shift;
 } aed_conv_params;

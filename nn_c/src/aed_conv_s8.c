@@ -40,6 +40,39 @@ static void gather(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_
   }
 }
 
+#ifdef AED_SIMD32
+
+void aed_conv_s8(const void *params, uint8_t *arena) {
+  const aed_conv_params *p = params;
+  const int8_t *x = (const int8_t *)arena + p->input;
+  int8_t *y = (int8_t *)arena + p->output;
+  const int32_t depth = p->kernel_h * p->kernel_w * p->in_c, n_pairs = aed_pairs(depth);
+  uint32_t *w = (uint32_t *)(void *)(arena + p->scratch);
+  uint32_t *tile = w + 4 * n_pairs;
+  int8_t *window0 = (int8_t *)(tile + p->tile * n_pairs);
+  int8_t *window1 = window0 + depth;
+  const int32_t pixels = p->out_h * p->out_w;
+  int32_t oy = 0, ox = 0;
+  for (int32_t done = 0; done < pixels; done += p->tile) {
+    const int32_t n = aed_min(p->tile, pixels - done);
+    uint32_t *out = tile;
+    for (int32_t i = 0; i < n; i++) {
+      gather(p, x, oy, ox, (i & 1) == 0 ? window0 : window1);
+      if (++ox == p->out_w) {
+        ox = 0;
+        oy++;
+      }
+      if ((i & 1) != 0 || i + 1 == n) {
+        aed_expand_2(window0, (i & 1) != 0 ? window1 : window0, depth, out);
+        out += 2 * n_pairs;
+      }
+    }
+    aed_matmul_tile(p, depth, n, tile, w, y + done * p->out_c);
+  }
+}
+
+#else
+
 void aed_conv_s8(const void *params, uint8_t *arena) {
   const aed_conv_params *p = params;
   const int8_t *x = (const int8_t *)arena + p->input;
@@ -62,3 +95,5 @@ void aed_conv_s8(const void *params, uint8_t *arena) {
     }
   }
 }
+
+#endif

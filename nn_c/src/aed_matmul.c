@@ -4,6 +4,8 @@
 
 #include "aed_nn_math.h"
 
+#ifndef AED_SIMD32
+
 /* Local copies: a store through y could change *p for all that the compiler knows. */
 static void store4(const aed_conv_params *p, int32_t c, const int32_t *acc, int8_t *y) {
   const int32_t *multiplier = p->multiplier + c;
@@ -36,3 +38,5 @@ void aed_matmul_2rows(const aed_conv_params *p, int32_t depth, const int8_t *x0,
     store4(p, c, acc + 4, y1);
   }
 }
+
+#endif

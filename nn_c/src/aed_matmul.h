@@ -3,6 +3,7 @@
 #define AED_MATMUL_H
 
 #include "aed_nn_kernels.h"
+#include "aed_simd32.h"
 
 /* Adds to acc[0..3] the products of x[0..depth-1] with four interleaved channels of weights
  * [depth][4]. */
@@ -17,5 +18,22 @@ void aed_dot_2x4(const int8_t *x0, const int8_t *x1, const int8_t *w, int32_t de
 void aed_matmul_1row(const aed_conv_params *p, int32_t depth, const int8_t *x, int8_t *y);
 void aed_matmul_2rows(const aed_conv_params *p, int32_t depth, const int8_t *x0, const int8_t *x1,
                       int8_t *y0, int8_t *y1);
+
+#ifdef AED_SIMD32
+/* Pairs that a run of depth values takes, filled up to whole words of four bytes. */
+static inline int32_t aed_pairs(int32_t depth) {
+  return (depth + 3) / 4 * 2;
+}
+
+/* Widens two rows of depth values to pairs, [pairs][2] words: values 0 and 2, 1 and 3, 4 and 6 ...
+ */
+void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, uint32_t *out);
+
+/* The products of n pixels, which stand in x two by two as aed_expand_2 leaves them (of an odd n
+ * the last one twice): y[n][out_c]. w is room for 4 * pairs words: four channels of weights are
+ * widened once for all pixels. */
+void aed_matmul_tile(const aed_conv_params *p, int32_t depth, int32_t n, const uint32_t *x,
+                     uint32_t *w, int8_t *y);
+#endif
 
 #endif

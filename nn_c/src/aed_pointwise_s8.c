@@ -1,4 +1,39 @@
 #include "aed_matmul.h"
+#include "aed_nn_math.h"
+
+#ifdef AED_SIMD32
+
+/* Tiles run over the output pixels; every pixel of a tile is widened before the first output is
+ * written. */
+void aed_pointwise_s8(const void *params, uint8_t *arena) {
+  const aed_conv_params *p = params;
+  const int8_t *x = (const int8_t *)arena + p->input;
+  int8_t *y = (int8_t *)arena + p->output;
+  const int32_t depth = p->in_c, n_pairs = aed_pairs(depth);
+  uint32_t *w = (uint32_t *)(void *)(arena + p->scratch);
+  uint32_t *tile = w + 4 * n_pairs;
+  const int32_t step = p->stride_w * depth, row = p->stride_h * p->in_w * depth;
+  const int32_t pixels = p->out_h * p->out_w;
+  int32_t ox = 0;
+  for (int32_t done = 0; done < pixels; done += p->tile) {
+    const int32_t n = aed_min(p->tile, pixels - done);
+    uint32_t *out = tile;
+    for (int32_t i = 0; i < n; i += 2, out += 2 * n_pairs) {
+      const int8_t *pixel[2];
+      for (int32_t k = 0; k < 2; k++) {
+        pixel[k] = i + k < n ? x + ox * step : pixel[0];
+        if (i + k < n && ++ox == p->out_w) {
+          ox = 0;
+          x += row;
+        }
+      }
+      aed_expand_2(pixel[0], pixel[1], depth, out);
+    }
+    aed_matmul_tile(p, depth, n, tile, w, y + done * p->out_c);
+  }
+}
+
+#else
 
 void aed_pointwise_s8(const void *params, uint8_t *arena) {
   const aed_conv_params *p = params;
@@ -19,3 +54,5 @@ void aed_pointwise_s8(const void *params, uint8_t *arena) {
     }
   }
 }
+
+#endif

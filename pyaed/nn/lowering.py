@@ -35,6 +35,9 @@ KERNELS = {
     "aed_dequantize_u8_f32": "aed_affine_params",
 }
 
+#: Widened inputs of one tile on the Cortex-M33, at most, in bytes. Larger tiles widen the weights less often.
+TILE_BYTES = 16384
+
 #: Accumulators stay below this, see aed_rescale in nn_c/src/aed_nn_math.h.
 ACCUMULATOR_LIMIT = 1 << 30
 
@@ -235,7 +238,9 @@ def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: n
     """Return the tables of a convolution: `_channels` with fixed-point scale factors."""
     params, reals = _channels(graph, op, x, y, rows, axis)
     factors = [quantize_multiplier(real) for real in reals]
+    full_relu = (params["act_min"], params["act_max"], params["output_zero_point"]) == (-128, 127, -128)
     return params | {
+        "fast_rounding": int(full_relu and all(-22 <= shift <= -1 for _, shift in factors)),
         "input_zero_point": _affine(graph, op, x)[1],
         "multiplier": _table4([m for m, _ in factors], np.int32),
         "shift": _table4([s for _, s in factors], np.int8),
@@ -259,13 +264,17 @@ def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, r
     params = window | {"in_c": x.shape[3], "out_c": y.shape[3], "depth_multiplier": 1}
     params |= _rescaled_channels(graph, op, x, y, rows, axis)
     pointwise = depth == x.shape[3] and not (window["pad_top"] or window["pad_left"])
+    # Widened weights of four channels, widened pixels of a tile, and two gathered windows.
+    pixel_bytes = 8 * -(-depth // 4)
+    tile = max(2, min(TILE_BYTES // pixel_bytes, 64, y.size // y.shape[3] + 1) // 2 * 2)
+    params["tile"] = tile
     return Step(
         op.name,
         "aed_pointwise_s8" if pointwise else "aed_conv_s8",
         {"input": x.index},
         y.index,
         params,
-        scratch=0 if pointwise else 2 * depth,
+        scratch=4 * pixel_bytes + tile * pixel_bytes + (0 if pointwise else 2 * depth),
         macs=y.size * depth,
     )
 
@@ -284,9 +293,26 @@ def _depthwise_conv_2d(graph: Graph, op: Operator) -> Step:
     params = window | {"in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c}
     params |= _rescaled_channels(graph, op, x, y, rows, axis=3)
     taps = kernel_h * kernel_w
-    return Step(
-        op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch=4 * taps + in_c, macs=y.size * taps
-    )
+    params["tile"], planes = _depthwise_tile(params)
+    scratch = max(4 * taps + in_c, planes)
+    return Step(op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch=scratch, macs=y.size * taps)
+
+
+def _depthwise_tile(p: dict) -> tuple[int, int]:
+    """Return how many output rows aed_depthwise_s8 computes at a time on the Cortex-M33, and the bytes of four widened
+    channels of them; (0, 0) for layers that are left to its portable loop."""
+    fits = (p["kernel_h"], p["kernel_w"], p["dilation_h"], p["dilation_w"], p["depth_multiplier"]) == (3, 3, 1, 1, 1)
+    if not fits or p["in_c"] % 4 or p["stride_w"] > 2:
+        return 0, 0
+    columns = -(-p["out_w"] // 2) + 1 if p["stride_w"] == 1 else p["out_w"] + 1
+
+    def size(rows: int) -> int:
+        return 16 * columns * ((rows - 1) * p["stride_h"] + 3)
+
+    rows = p["out_h"]
+    while rows > 1 and size(rows) > TILE_BYTES:
+        rows -= 1
+    return rows, size(rows)
 
 
 def _fully_connected(graph: Graph, op: Operator) -> Step:

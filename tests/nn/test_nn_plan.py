@@ -42,7 +42,7 @@ def test_total_is_between_the_busiest_moment_and_the_sum(blocks):
 def test_plan_of_a_network():
     program = compile_graph(read_tflite(residual_network()))
     assert_valid(list(program.blocks), program.arena_size)
-    assert sum(b.name.startswith("scratch") for b, _ in program.blocks) == 2
+    assert sum(b.name.startswith("scratch") for b, _ in program.blocks) == 3
     rows = program.table()
     assert sum(row["macs"] for row in rows) == program.macs > 0
     assert sum(row["weights_bytes"] for row in rows) == program.weights_bytes > 0

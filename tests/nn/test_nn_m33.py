@@ -1,0 +1,110 @@
+"""The kernels for the Cortex-M33, on the emulated core, equal the portable ones on the host in every byte of every layer."""
+
+import shutil
+
+import numpy as np
+import pytest
+from networks import random_network, residual_network
+from support.m33_engine import checksum, run
+from tflite_builder import build, tensor
+
+from pyaed.nn import Engine
+
+PUBLISHED = [
+    "st_model_zoo/yamnet_256_64x96_tl_int8.tflite",
+    "st_model_zoo/miniresnet_1stacks_64x50_tl_int8.tflite",
+    "mlperf_tiny/kws_ref_model.tflite",
+    "mlperf_tiny/pretrainedResnet_quant.tflite",
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tools():
+    for name in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(name) is None:
+            pytest.fail(f"{name} is missing: `make test` installs it")
+
+
+def random_layer(seed: int) -> bytes:
+    """One convolution of a random kind: half of them end in a ReLU at zero point -128, where rounding takes a short cut."""
+    random = np.random.default_rng(seed)
+    depthwise = bool(random.integers(2))
+    h, w = (int(v) for v in random.integers(1, 13, 2))
+    c = int(random.choice([1, 2, 3, 4, 5, 8, 12, 16, 20]))
+    kernel = [(3, 3), (3, 3), (1, 1), (1, 1), tuple(random.integers(1, 6, 2).tolist())][random.integers(5)]
+    strides = [(1, 1), (1, 1), (2, 2), (2, 2), (1, 2), (2, 1), (3, 3)][random.integers(7)]
+    dilation = 2 if strides == (1, 1) and random.random() < 0.15 else 1
+    n = c * int(random.choice([1, 1, 1, 2])) if depthwise else int(random.choice([1, 3, 4, 7, 8, 13, 16]))
+    sizes = []
+    same = bool(random.integers(2)) or any(d < (k - 1) * dilation + 1 for d, k in zip((h, w), kernel))
+    for size, k, stride in zip((h, w), kernel, strides):
+        sizes.append(-(-size // stride) if same else (size - (k - 1) * dilation - 1) // stride + 1)
+    shape = (1, *kernel, n) if depthwise else (n, *kernel, c)
+    depth = kernel[0] * kernel[1] * (1 if depthwise else c)
+    data = random.choice([-127, 127], shape) if random.random() < 0.2 else random.integers(-127, 128, shape)
+    # Sums stay below 2^24 or so; the factor decides how far they spread over the output's range.
+    scale = (2.0 ** random.uniform(-3, 1, n) / np.sqrt(depth) / 60).astype(np.float32)
+    if random.random() < 0.1:
+        scale *= np.float32(2.0 ** random.integers(-18, 8))
+    relu = bool(random.integers(2))
+    zero = -128 if relu else int(random.integers(-128, 128))
+    activation = int(random.choice([0, 1])) if relu else int(random.integers(0, 4))
+    tensors = [
+        tensor((1, h, w, c), scale=0.5, zero_point=int(random.choice([-128, 127, 0, int(random.integers(-128, 128))]))),
+        tensor(shape, scale=scale, axis=3 if depthwise else 0, data=data),
+        tensor((n,), "int32", data=random.integers(-3000, 3000, n)),
+        tensor((1, *sizes, n), scale=0.5, zero_point=zero),
+    ]
+    options = dict(strideH=strides[0], strideW=strides[1], dilationHFactor=dilation, dilationWFactor=dilation)
+    options |= dict(padding=0 if same else 1, fusedActivationFunction=activation)
+    return build(tensors, [("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", [0, 1, 2], [3], options)])
+
+
+def inputs(engine: Engine, n: int, seed: int) -> np.ndarray:
+    end = engine.program.input
+    random = np.random.default_rng(seed)
+    if end.dtype == "float32":
+        return random.normal(0, 1.5, (n, *end.shape)).astype(np.float32)
+    info = np.iinfo(end.dtype)
+    batch = random.integers(info.min, info.max + 1, (n, *end.shape)).astype(end.dtype)
+    batch[-1] = random.choice([info.min, info.max], end.shape)
+    return batch
+
+
+def assert_equal(contents: list[bytes], n: int = 2, flags: tuple[str, ...] = ()) -> list[Engine]:
+    engines = [Engine(content, threads=1) for content in contents]
+    jobs = [(engine.program, inputs(engine, n, seed)) for seed, engine in enumerate(engines)]
+    result = run(jobs, flags)
+    for number, (engine, (program, batch), runs) in enumerate(zip(engines, jobs, result.runs)):
+        for x, once in zip(batch, runs):
+            layers = engine.run_layers(x[0])
+            wrong = [name for (name, y), seen in zip(layers, once.checksums) if checksum(y.tobytes()) != seen]
+            assert wrong == [], f"model {number}: {program.nodes[0].params}"
+            assert once.output.tobytes() == engine.run(x)[0].tobytes()
+    return engines
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_random_convolutions(block):
+    engines = assert_equal([random_layer(1000 * block + i) for i in range(60)])
+    params = [e.program.nodes[0].params for e in engines]
+    assert {p["fast_rounding"] for p in params} == {0, 1}
+    assert {min(p["tile"], 1) for p in params} == {0, 1}
+
+
+def test_random_networks():
+    assert_equal([*(random_network(seed) for seed in range(20)), residual_network()])
+
+
+def test_portable_kernels_on_the_core():
+    assert_equal([*(random_layer(5000 + i) for i in range(15)), residual_network()], flags=("-DAED_PORTABLE",))
+
+
+@pytest.mark.parametrize("optimization", ["-O0", "-Os", "-O3"])
+def test_other_optimization_levels(optimization):
+    assert_equal([random_layer(7000 + i) for i in range(15)], flags=(optimization,))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models(shared, name):
+    assert_equal([(shared / "pretrained" / name).read_bytes()])
