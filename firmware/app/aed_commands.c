@@ -381,6 +381,15 @@ static aed_status on_reset(aed_commands *commands, exchange *x) {
   return AED_OK;
 }
 
+static aed_status on_state(aed_commands *commands, exchange *x) {
+  aed_board_state state;
+  (void)commands;
+  aed_board_get_state(&state);
+  _Static_assert(sizeof state == sizeof(aed_link_state_reply), "the same fields in the same order");
+  put_reply(x, &state, sizeof state);
+  return AED_OK;
+}
+
 static const struct {
   uint32_t type;
   size_t size;      /* bytes of the request's fields */

@@ -1,4 +1,6 @@
 /* The application: owns all memory, receives requests, answers them. */
+#include <string.h>
+
 #include "aed_commands.h"
 #include "aed_features.h"
 #include "aed_identity.h"
@@ -22,6 +24,20 @@ static uint8_t encoded[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link
 static aed_stream stream;
 static aed_frame_receiver receiver;
 static aed_commands commands;
+
+/* The link may be in the middle of a frame: a zero ends it. */
+void aed_on_fault(const aed_board_fault *fault) {
+  struct {
+    aed_link_header header;
+    aed_link_fault_event event;
+    uint8_t crc[AED_FRAME_CRC_SIZE];
+  } payload = {.header = {.type = AED_LINK_FAULT_EVENT}};
+  const size_t size = sizeof payload - AED_FRAME_CRC_SIZE;
+  uint8_t frame[1 + AED_FRAME_MAX(sizeof payload)] = {0};
+  _Static_assert(sizeof *fault == sizeof payload.event, "the same fields in the same order");
+  memcpy(&payload.event, fault, sizeof payload.event);
+  aed_board_write(frame, 1 + aed_frame_encode((uint8_t *)&payload, size, frame + 1));
+}
 
 int main(void) {
   aed_board_init();

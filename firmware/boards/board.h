@@ -17,10 +17,59 @@ typedef struct {
 
 extern const aed_board_description aed_board;
 
+/* Parts that did not come up; the board goes on without them. */
+enum {
+  AED_PROBLEM_VOLTAGE = 1 << 0, /* clock problems: the core stays at its slow clock */
+  AED_PROBLEM_BOOSTER = 1 << 1,
+  AED_PROBLEM_PLL = 1 << 2,
+  AED_PROBLEM_FLASH = 1 << 3,
+  AED_PROBLEM_SWITCH = 1 << 4,
+  AED_PROBLEM_SMPS = 1 << 5,
+  AED_PROBLEM_CACHE = 1 << 6,
+  AED_PROBLEM_UART = 1 << 7,
+  AED_PROBLEM_COUNTER = 1 << 8,
+  AED_PROBLEM_WATCHDOG = 1 << 9,
+};
+
+/* What a fault handler saw: the exception's number, the stacked registers, the fault registers. */
+typedef struct {
+  uint32_t exception;
+  uint32_t pc; /* of the instruction; 0 when the frame can't be read */
+  uint32_t lr;
+  uint32_t xpsr;
+  uint32_t cfsr;
+  uint32_t hfsr;
+  uint32_t mmfar; /* valid as cfsr says */
+  uint32_t bfar;
+} aed_board_fault;
+
+/* What a board knows of itself; 0 where it has no such thing. */
+typedef struct {
+  uint32_t clock_hz;
+  uint32_t problems;    /* AED_PROBLEM_... */
+  uint32_t reset_cause; /* as docs/link.md has it */
+  uint32_t device_id;   /* chip and revision */
+  uint32_t unique_id[3];
+  uint32_t uptime_ms;     /* modulo 2^32 */
+  uint32_t counter;       /* aed_board_counter() at the same moment */
+  uint32_t serial_lost;   /* bytes that came while the receive buffer was full */
+  uint32_t serial_errors; /* times that characters came damaged or overran the hardware */
+  uint32_t cache_hits;    /* of the instruction cache, as its monitor shows them */
+  uint32_t cache_misses;
+  uint32_t button;            /* 1 while pressed */
+  aed_board_fault last_fault; /* before the last reset; all 0 when there was none */
+} aed_board_state;
+
 /* Clock, serial port, counter. Called once, first. */
 void aed_board_init(void);
 
-/* Bytes that have arrived, at most n of them; 0 when there are none. Never waits. */
+void aed_board_get_state(aed_board_state *state);
+
+/* Light or darken the one lamp that is the application's. */
+void aed_board_lamp(int32_t on);
+
+/* Bytes that have arrived, at most n of them; 0 when there are none. Never waits. Tells a watchdog that
+ * the application lives. */
 size_t aed_board_read(uint8_t *data, size_t n);
 
 /* Nothing to do: sleep until a byte arrives or something else happens. May return at once. */
@@ -38,6 +87,11 @@ uint32_t aed_board_calibrate(void);
 /* Bytes of the stack, and the most that has been in use since the start. */
 uint32_t aed_board_stack_size(void);
 uint32_t aed_board_stack_used(void);
+
+/* Implemented by the application, called by a board's fault handler with interrupts off: may call
+ * aed_board_write() and nothing else of the board. The board resets afterwards. A board with a console of
+ * its own reports there instead. */
+void aed_on_fault(const aed_board_fault *fault);
 
 /* Stop for good. On an emulator the host sees the code (0..255); on a chip the board resets. */
 _Noreturn void aed_board_exit(int32_t code);

@@ -28,13 +28,18 @@ class Board:
 BOARDS = {
     board.name: board
     for board in (
+        Board("b_u585i_iot02a", 2 << 20, 768 << 10, "ST's B-U585I-IOT02A, STM32U585AI at 160 MHz"),
         Board("mps2_an505", 2 << 20, 768 << 10, "Cortex-M33 emulated by QEMU, capped to the STM32U585's flash and RAM"),
     )
 }
 
+#: Other spellings of a board's name; ST's files write the first one.
+ALIASES = {"B-U585I-IOT02A": "b_u585i_iot02a"}
+
 
 def find_board(name: str) -> Board:
-    """Return the board of that name, or raise UserError."""
+    """Return the board of that name (or alias, in any case), or raise UserError."""
+    name = ALIASES.get(name.upper(), name)
     if name not in BOARDS:
         raise UserError(f"board '{name}' is not known; boards: {', '.join(BOARDS)}{nearest(name, BOARDS)}")
     return BOARDS[name]

@@ -108,6 +108,7 @@ def build_image(
         the path of the whole log, ``<folder>/build_<board>.log``).
     """
     folder, description = Path(folder).resolve(), find_board(board)
+    board = description.name
     if not (folder / "aed_model.c").is_file():
         raise UserError(f"{folder} holds no generated sources: generate them with `pyaed deploy`")
     for tool, line in TOOLS.items():
@@ -197,7 +198,7 @@ def read_map(text: str) -> tuple[dict[str, int], dict[str, int]]:
         room = SECTIONS.get(section) or next((room for part, room in ROOMS if part in path), OTHER)
         for rooms, outputs in (
             (flash, (".vectors", ".text", ".rodata", ".ARM.exidx", ".data")),
-            (ram, (".data", ".bss")),
+            (ram, (".data", ".bss", ".noinit")),
         ):
             if output in outputs:
                 rooms[room] = rooms.get(room, 0) + size

@@ -111,6 +111,16 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Event:
+    """What the device sends unasked."""
+
+    name: str
+    code: int
+    text: str
+    body: Body
+
+
+@dataclass(frozen=True)
 class Table:
     """The whole of ``messages.yaml``."""
 
@@ -119,6 +129,7 @@ class Table:
     reply_bit: int
     header: Body
     messages: tuple[Message, ...]
+    events: tuple[Event, ...] = ()
 
     def __getitem__(self, name: str) -> Message:
         return next(m for m in self.messages if m.name == name)
@@ -157,13 +168,17 @@ def parse(text: str) -> Table:
         )
         for m in raw["messages"]
     )
-    for values in ([m.name for m in messages], [m.code for m in messages]):
+    events = tuple(
+        Event(e["name"], e["code"], e["text"], _body("event", e["body"], e.get("body_tail")))
+        for e in raw.get("events", ())
+    )
+    for values in ([m.name for m in messages], [m.code for m in (*messages, *events)], [e.name for e in events]):
         if len(set(values)) != len(values):
             raise ValueError(f"messages.yaml: not unique: {values}")
-    if any(not 0 < m.code < raw["reply_bit"] for m in messages):
+    if any(not 0 < m.code < raw["reply_bit"] for m in (*messages, *events)):
         raise ValueError("messages.yaml: a code must lie between 1 and the reply bit")
     header = _body("header", raw["header"], None)
-    return Table(raw["protocol_version"], raw["max_payload"], raw["reply_bit"], header, messages)
+    return Table(raw["protocol_version"], raw["max_payload"], raw["reply_bit"], header, messages, events)
 
 
 @functools.cache

@@ -83,10 +83,17 @@ def image(io: str) -> deploy.Image:
     return deploy.build_image(generated(io))
 
 
+@functools.cache
+def chip_image(*options: str) -> deploy.Image:
+    """The tiny model's image for the real board, with build options."""
+    sources = copied_sources(f"chip{len(options)}{abs(hash(options))}")
+    return deploy.build_image(sources, "b_u585i_iot02a", [f"-D{option}" for option in options])
+
+
 def copied_sources(name: str) -> Path:
     """A copy of the generated sources, to be spoilt by a test."""
     target = folder() / name
-    return Path(shutil.copytree(generated(), target, ignore=shutil.ignore_patterns("mps2_an505", "*.log")))
+    return Path(shutil.copytree(generated(), target, ignore=shutil.ignore_patterns("mps2_an505", "b_u585i_iot02a", "*.log")))
 
 
 def to_inputs(log_mel: np.ndarray, io: str = "int8") -> np.ndarray:

@@ -47,6 +47,14 @@ void aed_board_init(void) {
   TIMER_CTRL = TIMER_CTRL_ENABLE_32_BIT;
 }
 
+void aed_board_get_state(aed_board_state *state) {
+  *state = (aed_board_state){.counter = aed_board_counter()};
+}
+
+void aed_board_lamp(int32_t on) {
+  (void)on;
+}
+
 size_t aed_board_read(uint8_t *data, size_t n) {
   size_t got = 0;
   while (got < n && (UART_STATE & UART_STATE_RX_FULL) != 0) {

@@ -1,0 +1,15 @@
+/* Faults and restart. */
+#ifndef AED_STARTUP_H
+#define AED_STARTUP_H
+
+#include "board.h"
+
+/* The fault that led to the last reset; all 0 when another cause did. */
+void aed_last_fault(aed_board_fault *fault);
+
+_Noreturn void aed_restart(void);
+
+/* The 10 Hz tick. */
+void aed_systick(void);
+
+#endif

@@ -1,0 +1,273 @@
+"""The real board's image in a model of the chip: registers, order, time-outs, the link, faults. No silicon is involved."""
+
+import struct
+
+import numpy as np
+import pytest
+from support import images
+from support.u585 import SYSTICK, UNIQUE_ID, Chip
+
+from pyaed import deploy, nn
+from pyaed.device import framing
+from pyaed.device.messages import table
+
+
+@pytest.fixture(scope="module")
+def elf():
+    return images.chip_image().elf
+
+
+@pytest.fixture
+def chip(elf):
+    chip = Chip(elf)
+    yield chip
+    assert chip.errors == []
+
+
+def exchange(chip: Chip, name: str, tail: bytes = b"", **fields) -> dict:
+    """Send a request over the modelled UART; return its reply's fields."""
+    message, header = table()[name], table().header
+    payload = header.pack(type=message.code, status=0, sequence=7, dropped=0) + message.request.pack(tail, **fields)
+    chip.sent.clear()
+    chip.receive(framing.encode(payload))
+    (reply,) = payloads(chip)
+    fields = header.unpack(reply[:8])
+    assert (fields["type"], fields["status"], fields["sequence"]) == (message.code | 0x80, 0, 7)
+    return message.reply.unpack(reply[8:])
+
+
+def payloads(chip: Chip) -> list[bytes]:
+    receiver = framing.Receiver(table().max_payload, table().header.size)
+    found = receiver.feed(bytes(chip.sent))
+    assert receiver.counters.dropped == 0
+    return found
+
+
+#: What the clock and the port end with (setting B: MSIS 4 MHz, PLL1 * 80 / 2).
+GOLDEN = {
+    "RCC_CFGR1": 3,
+    "RCC_CFGR2": 0,
+    "RCC_CFGR3": 0,
+    "RCC_PLL1CFGR": 0x00040001,
+    "RCC_PLL1DIVR": 0x0101024F,
+    "RCC_PLL1FRACR": 0,
+    "FLASH_ACR": 0x104,
+    "ICACHE_CR": 0x00030005,
+    "PWR_CR3": 0,
+    "CPACR": 0x00F00000,
+    "SCB_VTOR": 0x08000000,
+    "SCB_SHCSR": 0x00070000,
+    "SYST_LOAD": 15_999_999,
+    "USART1_CR1": 0x2000002D,
+    "USART1_CR2": 0,
+    "USART1_CR3": 1,
+    "USART1_BRR": 0x56D,
+    "USART1_PRESC": 0,
+    "GPIOA_AFRH": 0x770,
+    "GPIOA_MODER": 0xABFFFFFF & ~0x003C0000 | 0x00280000,
+    "GPIOA_PUPDR": 0x64100000,
+    "GPIOH_MODER": 0xFFFFFFFF & ~0xF000 | 0x5000,
+    "IWDG_PR": 8,
+    "IWDG_RLR": 30 * 32000 // 1024 - 1,
+    "DBGMCU_APB1FZR1": 0x1000,
+    "DEMCR": 1 << 24,
+    "NVIC_ISER1": 1 << 29,
+}
+
+
+def test_start_ends_in_the_golden_state(chip):
+    chip.run()
+    assert {name: hex(chip.values[name]) for name in GOLDEN} == {name: hex(value) for name, value in GOLDEN.items()}
+    assert chip.values["PWR_VOSR"] >> 16 & 7 == 7  # range 1, booster on
+    assert chip.values["RCC_CR"] >> 24 & 1
+    names = [name for name, _ in chip.writes]
+    order = ["CPACR", "SCB_VTOR", "PWR_VOSR", "RCC_PLL1CFGR", "FLASH_ACR", "RCC_CFGR1", "USART1_BRR", "IWDG_KR"]
+    assert sorted(order, key=names.index) == order
+    assert ("IWDG_KR", 0xCCCC) in chip.writes
+    assert chip.sent == b""
+
+
+def test_vectors_and_sizes(elf):
+    chip = Chip(elf)
+    stack, reset = chip.vectors[:2]
+    assert 0x20000000 < stack <= 0x200C0000
+    assert stack % 8 == 0
+    assert reset % 2 == 1
+    handlers = [v for i, v in enumerate(chip.vectors[2:], 2) if i not in (7, 8, 9, 10, 13)]
+    assert all(v % 2 == 1 and 0x08000000 < v < 0x08200000 for v in handlers)
+    assert chip.vectors[16 + 61] == chip.symbols["aed_uart_irq"]
+    assert chip.vectors[15] == chip.symbols["aed_systick"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("AED_BAUDRATE=921600", "AED_WATCHDOG_SECONDS=0"), {"USART1_BRR": 0xAE, "IWDG_PR": 0}),
+        (("AED_USE_SMPS=1", "AED_ICACHE_WAYS=1"), {"PWR_CR3": 2, "ICACHE_CR": 0x00030001}),
+    ],
+)
+def test_build_options(options, expected):
+    chip = Chip(images.chip_image(*options).elf)
+    chip.run()
+    assert chip.errors == []
+    assert {name: chip.values[name] for name in expected} == expected
+
+
+#: flag that never comes -> (bit of `problems`, clock that is left)
+TIME_OUTS = {
+    ("PWR_VOSR", 15): (0, 4_000_000),
+    ("PWR_VOSR", 14): (1, 4_000_000),
+    ("RCC_CR", 25): (2, 4_000_000),
+    ("RCC_CFGR1", 3): (4, 4_000_000),
+    ("ICACHE_SR", 0): (6, 160_000_000),
+    ("DWT_CYCCNT", 0): (8, 160_000_000),
+    ("IWDG_SR", 0): (9, 160_000_000),
+    ("USART1_ISR", 21): (7, 160_000_000),
+}
+
+
+@pytest.mark.parametrize("flag", TIME_OUTS)
+def test_each_wait_ends_and_the_board_still_answers(elf, flag):
+    problem, clock = TIME_OUTS[flag]
+    chip = Chip(elf, stuck=(flag,))
+    chip.values["PWR_VOSR"] &= ~(1 << 15)
+    chip.run()
+    state = exchange(chip, "state")
+    assert (state["problems"], state["clock_hz"]) == (1 << problem, clock)
+    assert chip.errors == []
+    if clock == 4_000_000:
+        assert chip.values["USART1_BRR"] == 35
+        assert chip.values["SYST_LOAD"] == 399_999
+        assert chip.values["RCC_CFGR1"] & 3 == 0
+        assert not chip.values["RCC_CR"] >> 24 & 1
+        assert ("GPIOH_BSRR", 1 << 22) in chip.writes  # the red lamp
+        assert chip.values["IWDG_PR"] == 0  # no watchdog at the slow clock
+
+
+def test_a_dead_port_hangs_nothing(elf):
+    chip = Chip(elf, stuck=(("USART1_ISR", 7),))
+    chip.run()
+    code = table()["identify"].code
+    chip.receive(framing.encode(table().header.pack(type=code, status=0, sequence=1, dropped=0)))
+    assert chip.sent == b""
+
+
+def test_identify_and_state(chip):
+    chip.run()
+    identity = exchange(chip, "identify")
+    assert identity["board"] == "b_u585i_iot02a"
+    assert identity["counter_unit"] == "cycles"
+    assert identity["model_hash"] == images.program().hash
+    assert identity["feature_hash"] == images.SPEC.hash
+    state = exchange(chip, "state")
+    assert state["unique_id"] == UNIQUE_ID
+    assert state["device_id"] & 0xFFF == 0x482
+    assert (state["clock_hz"], state["problems"]) == (160_000_000, 0)
+    assert state["reset_cause"] == 2  # the reset pin
+    assert (state["cache_hits"], state["cache_misses"]) == (123456, 789)
+    assert (state["button"], state["fault"]) == (0, (0,) * 8)
+    for _ in range(12):
+        chip.interrupt(SYSTICK)
+    chip.values["GPIOC_IDR"] = 1 << 13
+    state = exchange(chip, "state")
+    assert (state["uptime_ms"], state["button"]) == (1200, 1)
+    assert chip.writes.count(("IWDG_KR", 0xAAAA)) > 2
+
+
+def test_features_and_inference_are_the_hosts_bits(chip):
+    chip.run()
+    pcm = images.noise(1500)
+    found = exchange(chip, "features", pcm.tobytes(), position=0)["log_mel"].reshape(-1, 16)
+    host = images.FrontEnd(images.SPEC).log_mel(pcm)[: len(found)]
+    assert len(found) >= 10
+    assert found.tobytes() == host.tobytes()
+    patch = images.to_inputs(images.FrontEnd(images.SPEC).log_mel(images.noise(3000)))[0]
+    exchange(chip, "upload", patch.tobytes(), offset=0)
+    output = exchange(chip, "infer")["output"]
+    assert output.tobytes() == nn.Engine(images.program()).run(patch[np.newaxis]).tobytes()
+    counters = exchange(chip, "counters")
+    assert 0 < counters["stack_used"] < counters["stack_size"] // 2
+
+
+def test_interrupts_in_the_middle_of_work_lose_nothing(chip):
+    chip.run()
+    header, rng = table().header, np.random.default_rng(1)
+    code = table()["features"].code
+    data, n = b"", 6
+    for sequence in range(n):
+        body = table()["features"].request.pack(images.noise(200, sequence).tobytes(), position=0)
+        data += framing.encode(header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
+    at = 0
+    while at < len(data):  # bytes arrive while frames are being computed
+        chip.received.extend(data[at : at + 8])
+        at += 8
+        chip.interrupt(16 + 61)
+        chip._go(count=int(rng.integers(20, 400)))
+    for _ in range(3):
+        chip.interrupt(SYSTICK)
+        chip.run()
+    replies = [header.unpack(p[:8]) for p in payloads(chip)]
+    assert [(r["sequence"], r["status"]) for r in replies] == [(s, 0) for s in range(n)]
+
+
+def test_a_flood_and_line_errors_are_counted(chip):
+    chip.run()
+    for _ in range(1300):  # more than the ring, nobody reads
+        chip.received.extend(b"\xaa" * 8)
+        chip.values["USART1_ISR"] |= 1 << 3
+        chip.interrupt(16 + 61)
+        assert not chip.values["USART1_ISR"] & 0xF
+    chip.run()
+    chip.receive(b"\0")
+    state = exchange(chip, "state")
+    assert state["serial_errors"] == 1300
+    assert state["serial_lost"] == 1300 * 8 - 8192
+    assert exchange(chip, "counters")["overlong"] == 1
+
+
+BAD_CODE = {
+    "bus": ("6020 0006 6800", 5, 1 << 9 | 1 << 15, 0x60000000),  # r0 = 0x60000000; read it
+    "usage": ("de01", 6, 1 << 16, 0),  # udf
+}
+
+
+@pytest.mark.parametrize("kind", BAD_CODE)
+def test_a_fault_is_reported_and_the_board_starts_again(elf, kind):
+    words, exception, cfsr, address = BAD_CODE[kind]
+    chip = Chip(elf)
+    chip.run()
+    code = b"".join(struct.pack("<H", int(w, 16)) for w in words.split())
+    chip.poke("aed_board_stack_used", b"\x60\x20\x00\x06\x00\x68" if kind == "bus" else code)
+    header = table().header
+    chip.receive(framing.encode(header.pack(type=table()["counters"].code, status=0, sequence=1, dropped=0)))
+    assert chip.was_reset
+    (payload,) = payloads(chip)
+    (event,) = table().events
+    assert header.unpack(payload[:8])["type"] == event.code
+    fault = event.body.unpack(payload[8:])
+    start = chip.symbols["aed_board_stack_used"] & ~1
+    assert (fault["exception"], fault["cfsr"], fault["bfar"]) == (exception, cfsr, address)
+    assert start <= fault["pc"] <= start + 6
+    chip.reset()
+    chip.run()
+    state = exchange(chip, "state")
+    assert state["fault"] == tuple(fault[f.name] for f in event.body.fields)
+    assert state["reset_cause"] == 1 << 3  # software
+    chip.reset()
+    chip.run()
+    assert exchange(chip, "state")["fault"] == (0,) * 8
+    assert chip.errors == []
+
+
+def test_an_interrupt_that_nobody_asked_for_is_a_fault(elf):
+    chip = Chip(elf)
+    chip.run()
+    chip.interrupt(16 + 100)
+    assert chip.was_reset
+    (payload,) = payloads(chip)
+    assert table().events[0].body.unpack(payload[8:])["exception"] == 116
+
+
+def test_st_spelling_names_the_board():
+    assert deploy.find_board("B-U585I-IOT02A").name == "b_u585i_iot02a"
+    assert "warning" not in (images.chip_image().elf.parent.parent / "build_b_u585i_iot02a.log").read_text().lower()
