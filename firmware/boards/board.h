@@ -68,8 +68,8 @@ void aed_board_get_state(aed_board_state *state);
 /* Light or darken the one lamp that is the application's. */
 void aed_board_lamp(int32_t on);
 
-/* Bytes that have arrived, at most n of them; 0 when there are none. Never waits. Tells a watchdog that
- * the application lives. */
+/* Bytes that have arrived, at most n of them; 0 when there are none. Never waits. Tells a watchdog
+ * that the application lives. */
 size_t aed_board_read(uint8_t *data, size_t n);
 
 /* Nothing to do: sleep until a byte arrives or something else happens. May return at once. */
@@ -89,8 +89,8 @@ uint32_t aed_board_stack_size(void);
 uint32_t aed_board_stack_used(void);
 
 /* Implemented by the application, called by a board's fault handler with interrupts off: may call
- * aed_board_write() and nothing else of the board. The board resets afterwards. A board with a console of
- * its own reports there instead. */
+ * aed_board_write() and nothing else of the board. The board resets afterwards. A board with a
+ * console of its own reports there instead. */
 void aed_on_fault(const aed_board_fault *fault);
 
 /* Stop for good. On an emulator the host sees the code (0..255); on a chip the board resets. */

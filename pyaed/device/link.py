@@ -163,6 +163,7 @@ class Link:
         self.port = port
         self.retries = retries
         self.device_dropped = 0
+        self.events: list[tuple[str, dict]] = []
         self._check = check or (lambda: None)
         self._timeout = timeout
         self._table = table()
@@ -246,11 +247,29 @@ class Link:
         while (left := end - time.monotonic()) > 0:
             for reply in self._receive(min(left, 0.2)):
                 fields = header.unpack(reply[: header.size])
+                if not fields["type"] & self._table.reply_bit:
+                    self._event(fields, reply[header.size :])
+                    continue
                 if fields["sequence"] == self._sequence and fields["type"] == code | self._table.reply_bit:
                     return fields, reply[header.size :]
                 log.warning("%s: dropped a reply to an earlier request (%s)", self.port, fields)
             self._check()
         return None
+
+    def _event(self, header: dict, body: bytes) -> None:
+        """Take what the device sent unasked: a fault ends the request, anything else is kept in `events`."""
+        event = next((e for e in self._table.events if e.code == header["type"]), None)
+        try:
+            fields = event.body.unpack(body) if event else {}
+        except ValueError as error:
+            raise LinkError(f"{self.port}: an event '{event.name}' that doesn't fit the table: {error}") from error
+        if event is None:
+            log.warning("%s: passed over an event of unknown type %d", self.port, header["type"])
+        elif event.name == "fault":
+            what = ", ".join(f"{name} {value:#x}" for name, value in fields.items())
+            raise LinkError(f"{self.port}: the board ran into a fault and starts again ({what})")
+        else:
+            self.events.append((event.name, fields))
 
     def _open(self, message, header: dict, body: bytes) -> dict:
         if header["dropped"] > self.device_dropped:
@@ -332,6 +351,10 @@ class Link:
     def device_counters(self) -> dict:
         """Return the device's frame counters, and its stack's size and high-water mark in bytes."""
         return self.request("counters")
+
+    def state(self) -> dict:
+        """Return what the board knows of itself: clock, problems, cause of the reset, last fault (docs/link.md)."""
+        return self.request("state")
 
     def reset(self) -> None:
         """Bring the device to the state of a fresh start."""

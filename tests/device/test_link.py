@@ -101,10 +101,23 @@ def test_lost_and_late_replies(device):
         assert link.counters.garbage == 1
 
 
+VERSION = table().protocol_version.to_bytes(2, "little")
+FAULT = table().events[0]
+
+
+def event(body: bytes, code: int = FAULT.code) -> bytes:
+    return framing.encode(table().header.pack(type=code, status=0, sequence=0, dropped=0) + body)
+
+
 NONSENSE = {
-    "short body": (lambda h, b: reply(h, b"\1\0" + b"3"), "doesn't fit the table"),
-    "long body": (lambda h, b: reply(h, b"\1\0" + bytes(379)), "doesn't fit the table"),
-    "not UTF-8": (lambda h, b: reply(h, b"\1\0" + b"\xff" * 378), "doesn't fit the table"),
+    "a fault": (
+        lambda h, b: event(FAULT.body.pack(**{f.name: 5 for f in FAULT.body.fields})),
+        "fault.*exception 0x5, pc 0x5",
+    ),
+    "half a fault": (lambda h, b: event(b"123"), "event 'fault' that doesn't fit"),
+    "short body": (lambda h, b: reply(h, VERSION + b"3"), "doesn't fit the table"),
+    "long body": (lambda h, b: reply(h, VERSION + bytes(379)), "doesn't fit the table"),
+    "not UTF-8": (lambda h, b: reply(h, VERSION + b"\xff" * 378), "doesn't fit the table"),
     "other version": (lambda h, b: reply(h, b"\x63\0" + bytes(378)), "version 99 of the link"),
     "unknown type": (lambda h, b: reply(h, identity(input_type=9)), "input_type 9"),
     "sizes at odds": (lambda h, b: reply(h, identity(input_size=3)), "input .* in 3 bytes"),
@@ -117,6 +130,7 @@ NONSENSE = {
 def identity(**changes) -> bytes:
     body = table()["identify"].reply
     values = {f.name: b"" if f.type == "char" else (1,) * f.count if f.count > 1 else 1 for f in body.fields}
+    values |= {"protocol_version": table().protocol_version}
     values |= {"n_classes": 0, "n_nodes": 0, "input_type": 0, "output_type": 0} | changes
     return body.pack(**values)
 
@@ -137,6 +151,12 @@ def test_a_device_that_takes_no_samples_or_too_many(device):
     for taken in (0, 11):
         with Link(device(answer).url, timeout=1) as link, pytest.raises(LinkError, match=f"took {taken} of 10 samples"):
             link.features(np.zeros(10, np.int16))
+
+
+def test_an_unknown_event_is_passed_over(device, caplog):
+    with Link(device(lambda h, b: event(b"x", 99) + reply(h)).url, timeout=1) as link:
+        link.request("reset")
+    assert "event of unknown type 99" in caplog.text
 
 
 def test_too_large_a_request_is_a_programming_error():

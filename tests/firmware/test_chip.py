@@ -226,7 +226,7 @@ def test_a_flood_and_line_errors_are_counted(chip):
 
 
 BAD_CODE = {
-    "bus": ("6020 0006 6800", 5, 1 << 9 | 1 << 15, 0x60000000),  # r0 = 0x60000000; read it
+    "bus": ("2060 0600 6800", 5, 1 << 9 | 1 << 15, 0x60000000),  # r0 = 0x60 << 24; read there
     "usage": ("de01", 6, 1 << 16, 0),  # udf
 }
 
@@ -237,7 +237,7 @@ def test_a_fault_is_reported_and_the_board_starts_again(elf, kind):
     chip = Chip(elf)
     chip.run()
     code = b"".join(struct.pack("<H", int(w, 16)) for w in words.split())
-    chip.poke("aed_board_stack_used", b"\x60\x20\x00\x06\x00\x68" if kind == "bus" else code)
+    chip.poke("aed_board_stack_used", code)
     header = table().header
     chip.receive(framing.encode(header.pack(type=table()["counters"].code, status=0, sequence=1, dropped=0)))
     assert chip.was_reset

@@ -19,9 +19,9 @@ BAD = {
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "arm-none-eabi-gcc"])
 def test_c_header_has_the_sizes_of_the_table(tmp_path, compiler):
     write_messages_header(tmp_path)
-    sizes = ", ".join(
-        f"sizeof(aed_link_{m.name}_{b.side})" for m in table().messages for b in (m.request, m.reply) if b.fields
-    )
+    bodies = [(m.name, b) for m in table().messages for b in (m.request, m.reply) if b.fields]
+    bodies += [(e.name, e.body) for e in table().events]
+    sizes = ", ".join(f"sizeof(aed_link_{name}_{body.side})" for name, body in bodies)
     source = tmp_path / "sizes.c"
     source.write_text(f'#include "aed_link_messages.h"\nconst unsigned sizes[] = {{{sizes}}};\n')
     flags = ["-std=c11", "-Wall", "-Wextra", "-Wpadded", "-Werror", "-c"]
@@ -54,10 +54,10 @@ def test_pack_and_unpack_are_inverse():
 def test_documentation_states_the_table():
     text = (source_root() / "docs" / "link.md").read_text()
     assert f"version {table().protocol_version}" in text
-    for message in table().messages:
+    for message in (*table().messages, *table().events):
         section = re.search(rf"^### {message.code} `{message.name}`\n(.*?)(?=^##|\Z)", text, re.M | re.S)
         assert section, message.name
-        for body in (message.request, message.reply):
+        for body in (message.body,) if hasattr(message, "body") else (message.request, message.reply):
             offset = 0
             for field in body.fields:
                 count = f"[{field.count}]" if field.count > 1 else ""

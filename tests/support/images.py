@@ -93,7 +93,9 @@ def chip_image(*options: str) -> deploy.Image:
 def copied_sources(name: str) -> Path:
     """A copy of the generated sources, to be spoilt by a test."""
     target = folder() / name
-    return Path(shutil.copytree(generated(), target, ignore=shutil.ignore_patterns("mps2_an505", "b_u585i_iot02a", "*.log")))
+    return Path(
+        shutil.copytree(generated(), target, ignore=shutil.ignore_patterns("mps2_an505", "b_u585i_iot02a", "*.log"))
+    )
 
 
 def to_inputs(log_mel: np.ndarray, io: str = "int8") -> np.ndarray:

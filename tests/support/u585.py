@@ -12,6 +12,8 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from unicorn import (
     UC_ARCH_ARM,
+    UC_ERR_INSN_INVALID,
+    UC_HOOK_CODE,
     UC_HOOK_INTR,
     UC_HOOK_MEM_INVALID,
     UC_MODE_MCLASS,
@@ -182,6 +184,11 @@ class Chip:
                 if segment["p_filesz"]:
                     uc.mem_write(segment["p_paddr"], segment.data())
             self.symbols = {s.name: s["st_value"] for s in image.get_section_by_name(".symtab").iter_symbols()}
+        # Where the image sleeps, the model stops.
+        idle = self.symbols["aed_board_idle"] & ~1
+        self.sleep = idle + bytes(uc.mem_read(idle, 64)).index(b"\x30\xbf")
+        uc.mem_write(self.sleep, b"\x00\xbf")
+        uc.hook_add(UC_HOOK_CODE, self._asleep, begin=self.sleep + 2, end=self.sleep + 2)
         self.vectors = struct.unpack("<142I", uc.mem_read(0x08000000, 568))
         self.reset(power_on=True)
 
@@ -236,7 +243,7 @@ class Chip:
         before, exists = self.values[name], REGISTERS[name][1]
         # Ready flags come back in a read-modify-write and change nothing.
         flags = sum(1 << bit for register, bit in READY if register == name)
-        if value & ~(exists | flags):
+        if value & ~(exists | flags | before):
             self.errors.append(f"{name} = {value:#x}: sets a bit that does not exist")
         self.writes.append((name, value))
         self._rules(name, before, value)
@@ -265,14 +272,26 @@ class Chip:
         rules = [
             (name == "RCC_CR" and rose & 1 << 24, ("PWR_VOSR", 14) in ready, "PLL1 on before the booster is ready"),
             (name == "PWR_VOSR" and rose & 1 << 18, ("PWR_VOSR", 15) in ready, "booster on before the voltage range"),
-            (name == "PWR_VOSR" and rose & 1 << 18, v["RCC_PLL1CFGR"] & 3 == 1, "booster on before its clock is chosen"),
+            (
+                name == "PWR_VOSR" and rose & 1 << 18,
+                v["RCC_PLL1CFGR"] & 3 == 1,
+                "booster on before its clock is chosen",
+            ),
             (name == "RCC_PLL1CFGR", not self._bit("PWR_VOSR", 18), "the booster's clock changed while it runs"),
             (name in ("RCC_PLL1CFGR", "RCC_PLL1DIVR"), not self._bit("RCC_CR", 24), "PLL1 changed while it runs"),
             (name in ("RCC_PLL3CFGR", "RCC_PLL3DIVR"), not self._bit("RCC_CR", 28), "PLL3 changed while it runs"),
             (name == "RCC_CFGR1" and rose & 3, ("RCC_CR", 25) in ready, "switched to a PLL that isn't ready"),
             (name == "RCC_CFGR1" and rose & 3, v["FLASH_ACR"] & 15 >= 4, "switched before the wait states"),
-            (name == "ICACHE_CR" and fell_or_rose & 4, not self._bit("ICACHE_CR", 0), "ways changed while the cache is on"),
-            (name == "USART1_CR1" and fell_or_rose & 1 << 29, not self._bit("USART1_CR1", 0), "FIFOEN changed while on"),
+            (
+                name == "ICACHE_CR" and fell_or_rose & 4,
+                not self._bit("ICACHE_CR", 0),
+                "ways changed while the cache is on",
+            ),
+            (
+                name == "USART1_CR1" and fell_or_rose & 1 << 29,
+                not self._bit("USART1_CR1", 0),
+                "FIFOEN changed while on",
+            ),
             (name == "USART1_BRR", not self._bit("USART1_CR1", 0), "baud rate changed while on"),
             (name == "GPIOA_MODER" and fell_or_rose, v["GPIOA_AFRH"] & 0xFF0 == 0x770, "GPIOA: mode before function"),
             (name == "GPIOA_MODER", not fell_or_rose >> 26, "a debugger's pin (A13 to A15) changed"),
@@ -287,7 +306,11 @@ class Chip:
             (name.startswith("DMA"), self._bit("RCC_AHB1ENR", 0), "GPDMA1 touched without its clock"),
             (name.startswith("PWR"), self._bit("RCC_AHB3ENR", 2), "PWR touched without its clock"),
             (name in ("IWDG_PR", "IWDG_RLR"), ("IWDG_KR", 0x5555) in self.writes, "watchdog written while locked"),
-            (name.startswith("ADF1_DFLT") and name[9:] in ("CICR", "RSFR"), not self._bit("ADF1_DFLTCR", 0), "filter changed while on"),
+            (
+                name.startswith("ADF1_DFLT") and name[9:] in ("CICR", "RSFR"),
+                not self._bit("ADF1_DFLTCR", 0),
+                "filter changed while on",
+            ),
         ]
         self.errors += [f"{name} = {value:#x}: {text}" for applies, holds, text in rules if applies and not holds]
 
@@ -302,6 +325,9 @@ class Chip:
         self._fault = ("usage", 1 << 20 if number == 20 else 1 << 16, 0)
         uc.emu_stop()
 
+    def _asleep(self, uc, address, size, data) -> None:
+        uc.emu_stop()
+
     def _push_frame(self) -> None:
         registers = [arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3]
         registers += [arm.UC_ARM_REG_R12, arm.UC_ARM_REG_LR, arm.UC_ARM_REG_PC, arm.UC_ARM_REG_XPSR]
@@ -314,9 +340,11 @@ class Chip:
         while True:
             self._fault = None
             try:
-                self.uc.emu_start(self.pc | 1, until, timeout=120_000_000, count=count)
+                self.uc.emu_start(self.pc | 1, until, timeout=20_000_000, count=count)
             except UcError as error:
-                if self._fault is None:
+                if error.errno == UC_ERR_INSN_INVALID:
+                    self._fault = ("usage", 1 << 16, 0)
+                elif self._fault is None:
                     raise AssertionError(f"{error} at {self.uc.reg_read(arm.UC_ARM_REG_PC):#x}") from error
             self.pc = self.uc.reg_read(arm.UC_ARM_REG_PC)
             if self._fault is None or self.was_reset:
@@ -332,8 +360,10 @@ class Chip:
 
     def interrupt(self, number: int) -> None:
         """Run the handler of an exception number (16 + interrupt) and return."""
-        while self.uc.reg_read(arm.UC_ARM_REG_PRIMASK) & 1:
-            self._go(count=1)
+        if self.uc.reg_read(arm.UC_ARM_REG_PRIMASK) & 1:  # asleep; the next instruction lets interrupts in
+            assert self.uc.mem_read(self.pc, 2) == b"\x62\xb6"
+            self.uc.reg_write(arm.UC_ARM_REG_PRIMASK, 0)
+            self.pc += 2
         self.uc.reg_write(arm.UC_ARM_REG_PC, self.pc)
         context, pc = self.uc.context_save(), self.pc
         self._push_frame()

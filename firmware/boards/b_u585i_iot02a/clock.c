@@ -80,7 +80,8 @@ uint32_t aed_clock_start(uint32_t *problems) {
   }
 #endif
   if (aed_wait(&ICACHE_SR, ICACHE_SR_BUSYF, 0)) {
-    const uint32_t ways = AED_ICACHE_WAYS == 2 ? ICACHE_CR_WAYSEL : 0; /* only to be set while off */
+    const uint32_t ways =
+        AED_ICACHE_WAYS == 2 ? ICACHE_CR_WAYSEL : 0; /* only to be set while off */
     ICACHE_CR = ways;
     ICACHE_CR = ways | ICACHE_CR_HITMEN | ICACHE_CR_MISSMEN | ICACHE_CR_EN;
   } else {

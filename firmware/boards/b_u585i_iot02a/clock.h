@@ -11,8 +11,9 @@
  * few milliseconds at 160 MHz, a tenth of a second at 4 MHz). */
 int32_t aed_wait(volatile const uint32_t *address, uint32_t mask, uint32_t value);
 
-/* Supply range, booster, PLL, flash, switch, instruction cache, in this order. Returns the core's clock in Hz:
- * AED_CLOCK_FAST, or AED_CLOCK_SLOW after a step that failed. Sets that step's AED_PROBLEM_... bit in *problems. */
+/* Supply range, booster, PLL, flash, switch, instruction cache, in this order. Returns the core's
+ * clock in Hz: AED_CLOCK_FAST, or AED_CLOCK_SLOW after a step that failed. Sets that step's
+ * AED_PROBLEM_... bit in *problems. */
 uint32_t aed_clock_start(uint32_t *problems);
 
 /* PLL3 for the microphone: 15.36 MHz on its Q output. 0 when it doesn't lock. */

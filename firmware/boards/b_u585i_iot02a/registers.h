@@ -1,4 +1,5 @@
-/* Registers of the STM32U585 and of the Cortex-M33 that this board's code touches: addresses and bits. */
+/* Registers of the STM32U585 and of the Cortex-M33 that this board's code touches: addresses and
+ * bits. */
 #ifndef AED_REGISTERS_H
 #define AED_REGISTERS_H
 
@@ -73,8 +74,8 @@
 #define ICACHE_HMONR AED_REGISTER(0x40030410u)
 #define ICACHE_MMONR AED_REGISTER(0x40030414u)
 
-/* Ports: two bits a pin in MODER (0 input, 1 output, 2 alternate function, 3 analog) and PUPDR (0 none,
- * 1 up, 2 down), four in AFRH. */
+/* Ports: two bits a pin in MODER (0 input, 1 output, 2 alternate function, 3 analog) and PUPDR (0
+ * none, 1 up, 2 down), four in AFRH. */
 #define GPIOA 0x42020000u
 #define GPIOC 0x42020800u
 #define GPIOE 0x42021000u

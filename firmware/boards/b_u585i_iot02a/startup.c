@@ -10,7 +10,7 @@
 #define STACK_PAINT 0xA5A5A5A5u
 #define FAULT_MAGIC 0xFA017EDu
 #define FAULT_STACK 256u  /* words; faults have their own stack, theirs may be what is broken */
-#define PAUSE 4000000u   /* rounds before a restart: the host sees one report after the other */
+#define PAUSE 4000000u    /* rounds before a restart: the host sees one report after the other */
 #define EXCEPTION_IRQ 16u /* number of the first interrupt */
 #define N_VECTORS (EXCEPTION_IRQ + 126u)
 
@@ -36,20 +36,45 @@ static aed_board_fault last_fault;
 
 uint32_t aed_fault_stack[FAULT_STACK] __attribute__((section(".noinit"), aligned(8)));
 
-/* The core's exceptions and all 126 interrupts of the chip; one that nobody asked for is a fault. */
+/* The core's exceptions and all 126 interrupts of the chip; one that nobody asked for is a fault.
+ */
 #define UNUSED_4 aed_fault_entry, aed_fault_entry, aed_fault_entry, aed_fault_entry
 #define UNUSED_16 UNUSED_4, UNUSED_4, UNUSED_4, UNUSED_4
 __attribute__((section(".vectors"), used)) static const void *const vectors[] = {
-    aed_stack_end,   aed_reset,       aed_fault_entry, aed_fault_entry,
-    aed_fault_entry, aed_fault_entry, aed_fault_entry, aed_fault_entry,
-    NULL,            NULL,            NULL,            aed_fault_entry,
-    aed_fault_entry, NULL,            aed_fault_entry, aed_systick,
+    aed_stack_end,
+    aed_reset,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    NULL,
+    NULL,
+    NULL,
+    aed_fault_entry,
+    aed_fault_entry,
+    NULL,
+    aed_fault_entry,
+    aed_systick,
     UNUSED_16, /* 0 to 15 */
     UNUSED_16, /* 16 to 31 */
-    UNUSED_16, UNUSED_4, UNUSED_4, UNUSED_4, aed_fault_entry, aed_uart_irq, aed_fault_entry,
-    aed_fault_entry,                          /* 32 to 63 */
-    UNUSED_16, UNUSED_16, UNUSED_16,          /* 64 to 111 */
-    UNUSED_4, UNUSED_4, UNUSED_4, aed_fault_entry, aed_fault_entry, /* 112 to 125 */
+    UNUSED_16,
+    UNUSED_4,
+    UNUSED_4,
+    UNUSED_4,
+    aed_fault_entry,
+    aed_uart_irq,
+    aed_fault_entry,
+    aed_fault_entry, /* 32 to 63 */
+    UNUSED_16,
+    UNUSED_16,
+    UNUSED_16, /* 64 to 111 */
+    UNUSED_4,
+    UNUSED_4,
+    UNUSED_4,
+    aed_fault_entry,
+    aed_fault_entry, /* 112 to 125 */
 };
 _Static_assert(sizeof vectors / sizeof vectors[0] == N_VECTORS, "16 exceptions and 126 interrupts");
 

@@ -3,7 +3,8 @@
 #include "clock.h"
 #include "registers.h"
 
-#define RING 8192u /* a power of two, larger than any frame: a host that waits for replies can't fill it */
+#define RING                                                                                       \
+  8192u /* a power of two, larger than any frame: a host that waits for replies can't fill it */
 #define SLOW_BAUDRATE 115200u /* the one that a 4 MHz clock can make */
 
 /* Written by the interrupt: head, lost, errors. Written by the reader: tail. */
@@ -16,7 +17,8 @@ int32_t aed_uart_start(uint32_t clock) {
   RCC_APB2ENR |= RCC_APB2ENR_USART1;
   (void)RCC_APB2ENR;
   RCC_CCIPR1 &= ~RCC_CCIPR1_USART1SEL; /* the bus clock */
-  /* PA9 sends, PA10 receives: function 7, pull-up on the receiver. The port's other pins are the debugger's. */
+  /* PA9 sends, PA10 receives: function 7, pull-up on the receiver. The port's other pins are the
+   * debugger's. */
   GPIO_AFRH(GPIOA) = (GPIO_AFRH(GPIOA) & ~0xFF0u) | 0x770u;
   GPIO_PUPDR(GPIOA) = (GPIO_PUPDR(GPIOA) & ~0x00300000u) | 0x00100000u;
   GPIO_MODER(GPIOA) = (GPIO_MODER(GPIOA) & ~0x003C0000u) | 0x00280000u;
@@ -26,8 +28,8 @@ int32_t aed_uart_start(uint32_t clock) {
   USART1_PRESC = 0;
   USART1_BRR = (clock + baudrate / 2u) / baudrate;
   USART1_CR1 = USART_CR1_FIFOEN | USART_CR1_TE | USART_CR1_RE | USART_CR1_UE;
-  const int32_t ready = aed_wait(&USART1_ISR, USART_ISR_TEACK | USART_ISR_REACK,
-                                 USART_ISR_TEACK | USART_ISR_REACK);
+  const int32_t ready =
+      aed_wait(&USART1_ISR, USART_ISR_TEACK | USART_ISR_REACK, USART_ISR_TEACK | USART_ISR_REACK);
   USART1_CR1 |= USART_CR1_RXNEIE;
   NVIC_ISER(IRQ_USART1) = AED_BIT(IRQ_USART1 % 32u);
   return ready;
