@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FLOAT_SUFFIXES = (".keras", ".h5")
 QUANTIZED_SUFFIXES = (".tflite",)
+EMULATED_BOARD = "mps2_an505"  # stands in wherever the configured board isn't connected
 
 
 @dataclass
@@ -405,7 +406,7 @@ def _predictor(run: Run, path: Path, target: str) -> Iterator[Callable]:
     elif target == "engine":
         yield Engine(path).predict
     else:
-        deploy(run)
+        deploy(run, EMULATED_BOARD)
         with _emulated(run) as link:
             yield evaluation.board_predictor(link)
 
@@ -554,7 +555,7 @@ def verify(run: Run, n_clips: int = 8, patches_per_clip: int | None = 2, port: s
         with Link(port) as link:
             report = compare(link)
     else:
-        deploy(run)
+        deploy(run, EMULATED_BOARD)
         with _emulated(run) as link:
             report = compare(link)
     run.echo(str(report))
