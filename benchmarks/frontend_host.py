@@ -2,7 +2,7 @@
 
     python benchmarks/frontend_host.py [FOLDER]
 
-FOLDER holds clips (wav, flac, ogg, mp3) for the passes over a data set; without one they are left out. All with one
+FOLDER holds clips (wav, flac, ogg, mp3) for the passes over a data set; without one, 80 ogg clips are made. All with one
 thread, unless a row says otherwise, over eight clips of 5 s; each figure is the median of alternated rounds, a ratio
 the median of the rounds' ratios, with the smallest and the largest.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+import soundfile
 
 from pyaed.data import Clip, extract_features
 from pyaed.dsp import FeatureSpec, FrontEnd
@@ -98,6 +99,16 @@ def dsp_rows() -> None:
     print_row("YAMNet: DSP and patches, 2 threads against 1", two, one, 1e-3, "ms")
 
 
+def make_clips(folder: Path) -> Path:
+    """Write 80 ogg clips of 5 s at 44.1 kHz, noise and tones, and return their folder."""
+    rng = np.random.default_rng(1)
+    t = np.arange(5 * 44100) / 44100
+    for i in range(80):
+        sound = 0.1 * rng.normal(size=len(t)) + 0.3 * np.sin(2 * np.pi * rng.uniform(200, 4000) * t)
+        soundfile.write(folder / f"{i}.ogg", (sound * np.abs(np.sin(3 * t + i))).clip(-1, 1), 44100)
+    return folder
+
+
 def pass_rows(folder: Path) -> None:
     """Passes over a data set, alternated every 40 clips, so that a change of the machine's load meets all alike."""
     spec = SPECS["YAMNet"]
@@ -125,8 +136,8 @@ def main(folders: list[str]) -> None:
         os.execv(sys.executable, [sys.executable, *sys.argv])
     print(f"{'':<52} {'pyaed':>10} {'other':>10} {'':<4}{'ratio':>8}")
     dsp_rows()
-    for folder in folders:
-        pass_rows(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="pyaed-bench-") as made:
+        pass_rows(Path(folders[0]) if folders else make_clips(Path(made)))
 
 
 if __name__ == "__main__":

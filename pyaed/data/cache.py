@@ -1,18 +1,17 @@
 """The feature cache on disk: content-addressed arrays, written whole, checked when read."""
 
+import contextlib
 import hashlib
 import io
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
-
-from pyaed.errors import UserError
-from pyaed.files import atomic_path
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +60,16 @@ def save_entry(path: Path, array: np.ndarray) -> bool:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     body = buffer.getvalue()
+    # A file beside the entry: atomic_path's folder would cost more than the features of a short clip.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(body + hashlib.sha256(body).digest())
-    except (OSError, UserError) as error:
-        log.warning("feature cache: %s; going on without it", error)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(body + hashlib.sha256(body).digest())
+        os.replace(temporary, path)
+    except OSError as error:
+        log.warning("feature cache: cannot write %s (%s); going on without it", path, error.strerror or error)
         return False
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return True
