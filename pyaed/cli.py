@@ -179,6 +179,21 @@ def config_schema() -> None:
     click.echo(json.dumps(config.json_schema(), indent=1))
 
 
+@cli.group()
+def dataset() -> None:
+    """Look at data sets."""
+
+
+@dataset.command("check")
+@_with_config
+def dataset_check(config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Report missing, unreadable, silent, too short, clipped and duplicate clips; exit code 1 when there are any."""
+    from pyaed import config, operations
+
+    if not operations.check_dataset(config.load(config_path, overrides, "evaluation"), click.echo):
+        raise SystemExit(NOT_EQUAL)
+
+
 @cli.command()
 @click.option("--data", type=click.Path(path_type=Path), help="An ESC-format data set instead of the synthetic one.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pyaed_demo"), show_default=True)

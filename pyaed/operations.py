@@ -212,7 +212,8 @@ def _placeholders(config: Config, path: Path) -> list[str]:
 def _sets(config: Config, class_names: Sequence[str] | None = None) -> Any:
     from pyaed import data
 
-    return data.read_sets(config.dataset, class_names)
+    specific = config.dataset_specific
+    return data.read_sets(config.dataset, class_names, specific.fsd50k if specific else None)
 
 
 def _features(config: Config, settings: ModelMetadata, clips: Any, label: str) -> Any:
@@ -561,6 +562,37 @@ def verify(run: Run, n_clips: int = 8, patches_per_clip: int | None = 2, port: s
     run.echo(str(report))
     write_text(run.folder / "verify.txt", f"{report}\n")
     return report.ok
+
+
+def check_dataset(config: Config, echo: Callable[[str], None] = print) -> bool:
+    """Print the class counts of every configured set and what is wrong with its clips; True when nothing is."""
+    from pyaed import data
+
+    spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    specific, missing = config.dataset_specific, []
+    found = data.read_sets(config.dataset, None, specific.fsd50k if specific else None, missing)
+    sets = {part: getattr(found, part) for part in ("training", "validation", "test") if getattr(found, part)}
+    if not sets:
+        sets = {"quantization": found.quantization}
+    if sets.get("test") is sets.get("validation"):
+        sets.pop("test", None)
+    rows = [
+        {"class": name, **{part: clips.class_counts()[name] for part, clips in sets.items()}}
+        for name in found.class_names
+    ]
+    echo(text.table(rows) + "\n")
+    clips = next(iter(sets.values()))
+    every = {clip.path: clip for part in sets.values() for clip in part if clip.name not in missing}
+    findings = [data.Finding("missing", name, "the file is not there") for name in dict.fromkeys(missing)]
+    findings += data.check_clips(clips.with_clips(every.values()), config.preprocessing, spec)
+    for finding in findings:
+        echo(f"{finding.problem:10}  {finding.clip}: {finding.text}")
+    shared = data.shared_clips(sets)
+    for line in shared:
+        echo(line)
+    counts = ", ".join(f"{n} {problem}" for problem, n in data.summary(findings).items() if n)
+    echo(f"{len(every)} clips: {counts or 'nothing wrong'}")
+    return not findings and not shared
 
 
 # --- chains ------------------------------------------------------------------------------------------------------------

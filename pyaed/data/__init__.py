@@ -1,5 +1,6 @@
 """From labelled clips on disk to patches of features: reading, decoding, time-domain preprocessing, splits, cache."""
 
+from pyaed.data.check import Finding, check_clips, shared_clips, summary
 from pyaed.data.clips import Clip, ClipSet, list_clips, read_clips
 from pyaed.data.decode import decode
 from pyaed.data.features import PatchSet, extract_features
@@ -10,9 +11,11 @@ from pyaed.data.splits import Splits, split, stratified_split
 __all__ = [
     "Clip",
     "ClipSet",
+    "Finding",
     "PatchSet",
     "Sets",
     "Splits",
+    "check_clips",
     "decode",
     "extract_features",
     "list_clips",
@@ -22,7 +25,9 @@ __all__ = [
     "preprocessing_settings",
     "read_clips",
     "read_sets",
+    "shared_clips",
     "split",
     "stratified_split",
+    "summary",
     "to_int16",
 ]

@@ -92,6 +92,7 @@ def read_clips(
     n_samples_per_garbage_class: int | None = None,
     seed: int = 0,
     require_all: bool = True,
+    missing: list[str] | None = None,
 ) -> ClipSet:
     """Read a data set in ESC format.
 
@@ -116,6 +117,8 @@ def read_clips(
         Seed of that draw.
     require_all : bool
         Whether a class without clips is an error (training) or only reported (a small test set).
+    missing : list, optional
+        Gets the names of clips whose file isn't there; by default that is an error.
 
     Returns
     -------
@@ -129,17 +132,38 @@ def read_clips(
         that is listed twice.
     """
     audio_path, csv_path = native_path(audio_path), native_path(csv_path)
-    if not audio_path.is_dir():
-        raise UserError(f"audio folder {audio_path} does not exist{_near_file(audio_path)}")
     rows = _read_csv(csv_path)
     _check_duplicates(rows, csv_path)
     categories = [_categories(row, csv_path, multi_label) for row in rows]
+    return clips_of_rows(
+        audio_path, csv_path, rows, categories, class_names, file_extension, multi_label, use_garbage_class,
+        n_samples_per_garbage_class, seed, require_all, missing,
+    )  # fmt: skip
+
+
+def clips_of_rows(
+    audio_path: Path,
+    csv_path: Path,
+    rows: Sequence["Row"],
+    categories: Sequence[tuple[str, ...]],
+    class_names: Sequence[str] | None = None,
+    file_extension: str | None = None,
+    multi_label: bool = False,
+    use_garbage_class: bool = False,
+    n_samples_per_garbage_class: int | None = None,
+    seed: int = 0,
+    require_all: bool = True,
+    missing: list[str] | None = None,
+) -> ClipSet:
+    """Choose classes and find the files of rows that were read; see `read_clips`."""
+    if not audio_path.is_dir():
+        raise UserError(f"audio folder {audio_path} does not exist{near_file(audio_path)}")
     found = Counter(name for names in categories for name in names)
     names = _class_names(class_names, found, csv_path, use_garbage_class, require_all)
     index = {name: i for i, name in enumerate(names)}
 
-    chosen: list[tuple[_Row, tuple[int, ...]]] = []
-    unused: dict[str, list[_Row]] = {}
+    chosen: list[tuple[Row, tuple[int, ...]]] = []
+    unused: dict[str, list[Row]] = {}
     for row, own in zip(rows, categories):
         labels = tuple(sorted(index[name] for name in own if name in index))
         if labels:
@@ -147,14 +171,14 @@ def read_clips(
         else:
             unused.setdefault(own[0], []).append(row)
     if use_garbage_class:
-        if not unused:
+        if not unused and require_all:
             raise UserError(
                 f"dataset.use_garbage_class is set, but every category of {csv_path} is in class_names; "
                 "there must be others to draw the class 'other' from"
             )
         n_each = n_samples_per_garbage_class
         if n_each is None:
-            n_each = max(1, round(len(chosen) / len(names) / len(unused)))
+            n_each = max(1, round(len(chosen) / len(names) / max(1, len(unused))))
         rng = np.random.default_rng(seed)
         for category in sorted(unused):
             group = unused[category]
@@ -167,7 +191,10 @@ def read_clips(
         Clip(finder.find(row), row.name, labels if multi_label else labels[0], row.category, row.fold)
         for row, labels in chosen
     )
-    finder.report()
+    if missing is None:
+        finder.report()
+    else:
+        missing += [row.name for row in finder.missing]
     if not clips:
         raise UserError(f"{csv_path} lists no clip of the classes {listing(names)}")
     return ClipSet(clips, names)
@@ -190,7 +217,7 @@ def list_clips(path: str | os.PathLike) -> ClipSet:
     else:
         files = sorted(Path(f) for f in glob.glob(str(where), recursive=True) if os.path.isfile(f))
         if not files and not glob.has_magic(str(where)):
-            raise UserError(f"no such sound file or folder: {where}{_near_file(where)}")
+            raise UserError(f"no such sound file or folder: {where}{near_file(where)}")
         base = Path(os.path.commonpath([f.parent for f in files])) if files else where.parent
     if not files:
         raise UserError(f"no sound file under {where}; expected {', '.join(AUDIO_EXTENSIONS)}")
@@ -198,16 +225,16 @@ def list_clips(path: str | os.PathLike) -> ClipSet:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     line: int
     name: str
     category: str
     fold: int | None
 
 
-def _read_csv(path: Path) -> list[_Row]:
+def _read_csv(path: Path) -> list[Row]:
     if not path.is_file():
-        raise UserError(f"CSV file {path} does not exist{_near_file(path)}")
+        raise UserError(f"CSV file {path} does not exist{near_file(path)}")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
@@ -229,7 +256,7 @@ def _read_csv(path: Path) -> list[_Row]:
     return rows
 
 
-def _row(path: Path, line: int, record: dict[str, str | None]) -> _Row:
+def _row(path: Path, line: int, record: dict[str, str | None]) -> Row:
     name = (record["filename"] or "").strip().replace("\\", "/")
     category = (record["category"] or "").strip()
     for column, value in (("filename", name), ("category", category)):
@@ -245,11 +272,11 @@ def _row(path: Path, line: int, record: dict[str, str | None]) -> _Row:
         fold = int(text) if text else None
     except ValueError:
         raise UserError(f"{path}, line {line}: fold {text!r} is not an integer") from None
-    return _Row(line, clean, category, fold)
+    return Row(line, clean, category, fold)
 
 
-def _check_duplicates(rows: list[_Row], path: Path) -> None:
-    seen: dict[str, _Row] = {}
+def _check_duplicates(rows: list[Row], path: Path) -> None:
+    seen: dict[str, Row] = {}
     for row in rows:
         first = seen.setdefault(row.name, row)
         if first is not row:
@@ -259,7 +286,7 @@ def _check_duplicates(rows: list[_Row], path: Path) -> None:
             )
 
 
-def _categories(row: _Row, path: Path, multi_label: bool) -> tuple[str, ...]:
+def _categories(row: Row, path: Path, multi_label: bool) -> tuple[str, ...]:
     if not multi_label:
         return (row.category,)
     names = tuple(part.strip(" '\"") for part in row.category.strip("[]() ").replace(";", ",").split(","))
@@ -306,9 +333,9 @@ class _Finder:
         self.audio_path, self.csv_path = audio_path, csv_path
         extension = (file_extension or "").strip().lstrip(".")
         self.endings = ("", *dict.fromkeys((f".{extension}", *AUDIO_EXTENSIONS) if extension else AUDIO_EXTENSIONS))
-        self.missing: list[_Row] = []
+        self.missing: list[Row] = []
 
-    def find(self, row: _Row) -> Path:
+    def find(self, row: Row) -> Path:
         for ending in self.endings:
             path = self.audio_path / (row.name + ending)
             if path.is_file():
@@ -324,11 +351,11 @@ class _Finder:
         tried = " or ".join(ending for ending in self.endings if ending)
         raise UserError(
             f"{self.csv_path}, line {first.line}: no file {first.name} in {self.audio_path}, nor with {tried} added"
-            f"{_near_file(self.audio_path / first.name)}{more}"
+            f"{near_file(self.audio_path / first.name)}{more}"
         )
 
 
-def _near_file(path: Path) -> str:
+def near_file(path: Path) -> str:
     """Hint at the file or folder whose name is closest; for a missing parent, the first missing one."""
     while not path.parent.is_dir() and path.parent != path:
         path = path.parent

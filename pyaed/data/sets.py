@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyaed.data.clips import ClipSet, read_clips
+from pyaed.data.fsd50k import PARTS, read_fsd50k
 from pyaed.data.splits import split, stratified_split
-from pyaed.errors import UserError
+from pyaed.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
 
 DEFAULT_VALIDATION_SPLIT = 0.2
 DEFAULT_SEED = 120
+FSD50K = "fsd50k"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,12 @@ class Sets:
     test: ClipSet | None = None
 
 
-def read_sets(dataset: Any, class_names: Sequence[str] | None = None) -> Sets:
+def read_sets(
+    dataset: Any,
+    class_names: Sequence[str] | None = None,
+    fsd50k: Any = None,
+    missing: list[str] | None = None,
+) -> Sets:
     """Read the sets that the `dataset` section describes.
 
     A set with paths of its own (`training_*`, `validation_*`, `quantization_*`, `test_*` + `audio_path`, `csv_path`) is
@@ -40,6 +47,10 @@ def read_sets(dataset: Any, class_names: Sequence[str] | None = None) -> Sets:
         The section; see the module's users for the keys. Keys that are missing count as None.
     class_names : sequence of str, optional
         Classes in output order, from a model; they go before the section's.
+    fsd50k : object, optional
+        The section `dataset_specific.fsd50k`. With `name` fsd50k, dev is the training set and eval the validation set.
+    missing : list, optional
+        See `read_clips`.
 
     Returns
     -------
@@ -52,27 +63,32 @@ def read_sets(dataset: Any, class_names: Sequence[str] | None = None) -> Sets:
     """
     get = dataset.get if isinstance(dataset, dict) else lambda key: getattr(dataset, key, None)
     seed = DEFAULT_SEED if get("seed") is None else get("seed")
+    name = str(get("name") or "").lower()
+    if name != FSD50K and fsd50k is not None and fsd50k.csv_folder:
+        log.info("note: dataset_specific.fsd50k is not used: dataset.name is %s%s", name, nearest(name, (FSD50K,)))
     names = tuple(class_names or get("class_names") or ()) or None
 
     def read(part: str) -> ClipSet | None:
         nonlocal names
         audio, table = get(f"{part}_audio_path"), get(f"{part}_csv_path")
+        common = {
+            "multi_label": bool(get("multi_label")),
+            "use_garbage_class": bool(get("use_garbage_class")),
+            "n_samples_per_garbage_class": get("n_samples_per_garbage_class"),
+            "seed": seed,
+            "require_all": part == "training",
+            "missing": missing,
+        }
+        if name == FSD50K and part in PARTS and not (audio or table):
+            clips = read_fsd50k(PARTS[part], fsd50k, names, get("file_extension"), **common)
+            names = clips.class_names
+            return clips
         if not audio and not table:
             return None
         for key, value in (("audio", audio), ("csv", table)):
             if not value:
                 raise UserError(f"dataset.{part}_{key}_path is missing; a set needs its audio_path and its csv_path")
-        clips = read_clips(
-            audio,
-            table,
-            names,
-            get("file_extension"),
-            bool(get("multi_label")),
-            bool(get("use_garbage_class")),
-            get("n_samples_per_garbage_class"),
-            seed,
-            require_all=part == "training",
-        )
+        clips = read_clips(audio, table, names, get("file_extension"), **common)
         names = clips.class_names
         return clips
 

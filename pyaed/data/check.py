@@ -1,0 +1,114 @@
+"""What is wrong with a data set, clip by clip, before anything is trained on it."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyaed.data.clips import Clip, ClipSet
+from pyaed.data.decode import decode
+from pyaed.data.preprocess import preprocess, preprocessing_settings
+from pyaed.errors import UserError
+from pyaed.files import sha256
+from pyaed.progress import progress
+
+CLIPPED_RUN = 4  # samples in a row at the clip's peak, which no microphone delivers by itself
+CLIPPED_SHARE = 1e-3
+FULL_SCALE = 0.99
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with one clip: `problem` is a word of `PROBLEMS`, `text` says what was found."""
+
+    problem: str
+    clip: str
+    text: str
+
+
+PROBLEMS = ("missing", "unreadable", "silent", "too short", "clipped", "duplicate")
+
+
+def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, threads: int | None = None) -> list[Finding]:
+    """Read every clip and report what is wrong.
+
+    Parameters
+    ----------
+    clips : ClipSet
+    preprocessing : mapping or object
+        See `preprocessing_settings`.
+    spec : pyaed.dsp.FeatureSpec
+        Says how long one patch is.
+    threads : int, optional
+        Clips that are read at the same time.
+
+    Returns
+    -------
+    list of Finding
+        Unreadable, silent, clipped (a thousandth of the samples, in runs of four and more, at a peak near full scale),
+        too short for one patch after preprocessing, or with the same content as an earlier clip.
+    """
+    settings = preprocessing_settings(preprocessing)
+
+    def look(clip: Clip) -> tuple[str, list[Finding]]:
+        try:
+            digest = sha256(clip.path)
+        except OSError as error:
+            return "", [Finding("missing", clip.name, error.strerror or str(error))]
+        try:
+            audio = decode(clip.path, settings["target_rate"])
+        except UserError as error:
+            return digest, [Finding("unreadable", clip.name, str(error))]
+        found = []
+        pcm = preprocess(audio, settings["target_rate"], settings)
+        if not pcm.any():
+            found.append(Finding("silent", clip.name, "no sample reaches one step of 16 bits"))
+        elif not spec.n_patches(len(pcm)):
+            seconds, needed = len(pcm) / spec.sample_rate, spec.min_samples / spec.sample_rate
+            found.append(Finding("too short", clip.name, f"{seconds:.2f} s, one patch needs {needed:.3f} s"))
+        share = clipped_share(audio)
+        if share > CLIPPED_SHARE:
+            found.append(Finding("clipped", clip.name, f"{share:.1%} of the samples stand at the limit"))
+        return digest, found
+
+    with ThreadPoolExecutor(max_workers=threads) as executor:
+        looked = list(progress(executor.map(look, clips), len(clips), "dataset check", "clips"))
+    findings, first = [], {}
+    for clip, (digest, found) in zip(clips, looked):
+        findings += found
+        if digest and first.setdefault(digest, clip) is not clip:
+            other = first[digest]
+            same = "" if clip.label == other.label else f", but it is of class {other.category} there"
+            findings.append(Finding("duplicate", clip.name, f"the same content as {other.name}{same}"))
+    return findings
+
+
+def clipped_share(audio: np.ndarray) -> float:
+    """Return the share of samples in runs of at least `CLIPPED_RUN` at a peak near full scale."""
+    level = np.abs(audio)
+    peak = level.max(initial=0.0)
+    if peak < FULL_SCALE:
+        return 0.0
+    at = np.concatenate(([False], level >= peak * 0.9999, [False]))
+    edges = np.flatnonzero(at[1:] != at[:-1]).reshape(-1, 2)
+    runs = edges[:, 1] - edges[:, 0]
+    return float(runs[runs >= CLIPPED_RUN].sum() / len(audio))
+
+
+def shared_clips(sets: dict[str, ClipSet]) -> list[str]:
+    """Return one line for every two sets that have clips in common."""
+    names = list(sets)
+    lines = []
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            both = {clip.path.resolve() for clip in sets[one]} & {clip.path.resolve() for clip in sets[other]}
+            if both:
+                lines.append(f"{len(both)} clips stand in both the {one} and the {other} set")
+    return lines
+
+
+def summary(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return how often every problem was found."""
+    return {problem: sum(f.problem == problem for f in findings) for problem in PROBLEMS}
