@@ -144,6 +144,28 @@ def init(path: Path, force: bool) -> None:
     click.echo(f"wrote {path}; set the paths under 'dataset', then: pyaed run -c {path}")
 
 
+@cli.command()
+@_with_config
+@click.option(
+    "--protocol",
+    type=click.Choice(["folds", "random"]),
+    default="folds",
+    show_default=True,
+    help="folds: every fold is tested once. random: ST's published 80/20 draw, optimistic.",
+)
+@click.option("--repeats", type=click.IntRange(2), default=5, show_default=True, help="Draws of --protocol random.")
+@click.option("--quantized", is_flag=True, help="Quantize too, and report int8 beside float.")
+def crossval(
+    config_path: Path | None, overrides: tuple[str, ...], protocol: str, repeats: int, quantized: bool
+) -> None:
+    """Train and test on every fold: mean, spread and the 95 % interval of the clip accuracy."""
+    from pyaed import config, operations
+
+    settings = config.load(config_path, overrides, "chain_tqe" if quantized else "training")
+    operations.crossval(settings, overrides, protocol, repeats, quantized, click.echo)
+    click.echo(f"results: {settings.hydra.run.dir}")
+
+
 @cli.group("config")
 def config_group() -> None:
     """Look at configurations without running anything."""

@@ -37,6 +37,8 @@ class ModelMetadata:
         The class that means "something else".
     unknown_class_threshold : float
         A best score below it means "unknown"; 0 switches it off.
+    class_thresholds : tuple of float or None
+        With several labels: what each class's score has to reach; None means 0.5.
     provenance : dict
         How the model came about: project, date, versions, data.
     """
@@ -48,6 +50,7 @@ class ModelMetadata:
     garbage_class: str | None = None
     unknown_class_threshold: float = 0.0
     provenance: dict = field(default_factory=dict)
+    class_thresholds: tuple[float, ...] | None = None
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> str:
@@ -63,6 +66,7 @@ class ModelMetadata:
                 "garbage_class": self.garbage_class,
                 "unknown_class_threshold": self.unknown_class_threshold,
                 "provenance": self.provenance,
+                **({} if self.class_thresholds is None else {"class_thresholds": list(self.class_thresholds)}),
             },
             indent=1,
             sort_keys=True,
@@ -97,6 +101,15 @@ class ModelMetadata:
         names = tree["class_names"]
         if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
             raise UserError(f"{source}: pyaed metadata: 'class_names' must be different texts")
+        thresholds = tree.get("class_thresholds")
+        if thresholds is not None and not (
+            isinstance(thresholds, list)
+            and len(thresholds) == len(names)
+            and all(isinstance(t, (int, float)) and not isinstance(t, bool) and 0 <= t <= 1 for t in thresholds)
+        ):
+            raise UserError(
+                f"{source}: pyaed metadata: 'class_thresholds' must be one number from 0 to 1 for every class"
+            )
         features = FeatureSpec.from_dict(tree["features"])
         if features.hash != tree["features_hash"]:
             raise UserError(
@@ -111,6 +124,7 @@ class ModelMetadata:
             garbage_class=tree["garbage_class"],
             unknown_class_threshold=float(tree["unknown_class_threshold"]),
             provenance=tree["provenance"],
+            class_thresholds=None if thresholds is None else tuple(float(t) for t in thresholds),
             format_version=version,
         )
 

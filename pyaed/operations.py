@@ -42,6 +42,8 @@ class Run:
         The last image that was built (`pyaed.deploy.Image`), and of which model and board it is.
     reports : dict
         Evaluation reports by name.
+    history : list of dict
+        One row an epoch of the run's training.
     echo : callable
         Takes the text of results; notes on the way go to the log.
     """
@@ -53,6 +55,7 @@ class Run:
     image: Any = None
     image_of: tuple[Path, str] | None = None
     reports: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
     echo: Callable[[str], None] = print
 
 
@@ -212,8 +215,11 @@ def _placeholders(config: Config, path: Path) -> list[str]:
 def _sets(config: Config, class_names: Sequence[str] | None = None) -> Any:
     from pyaed import data
 
-    specific = config.dataset_specific
-    return data.read_sets(config.dataset, class_names, specific.fsd50k if specific else None)
+    return data.read_sets(config.dataset, class_names, _fsd50k(config))
+
+
+def _fsd50k(config: Config) -> Any:
+    return config.dataset_specific.fsd50k if config.dataset_specific else None
 
 
 def _features(config: Config, settings: ModelMetadata, clips: Any, label: str) -> Any:
@@ -286,10 +292,11 @@ def train(run: Run) -> None:
         len(settings.class_names),
     )
     model = _initial_model(run, settings)
+    validation = _features(config, settings, sets.validation, "validation features")
     result = training.train(
         model,
         _features(config, settings, sets.training, "training features"),
-        _features(config, settings, sets.validation, "validation features"),
+        validation,
         config.training,
         config.data_augmentation,
         seed=config.general.global_seed,
@@ -301,6 +308,24 @@ def train(run: Run) -> None:
         shuffle=config.dataset.shuffle,
     )
     run.float_model = result.best_model
+    run.history = result.history
+    if settings.multi_label:
+        _choose_thresholds(result, settings, validation)
+
+
+def _choose_thresholds(result: Any, settings: ModelMetadata, validation: Any) -> None:
+    """Write into the best model, for every class, the threshold with the largest F1 on the validation clips."""
+    from pyaed import evaluation
+
+    n_classes, clips = len(settings.class_names), validation.clips
+    probabilities = evaluation.predict_patches(
+        evaluation.keras_predictor(result.model), validation.patches, "thresholds"
+    )
+    scores = evaluation.clip_decisions(probabilities, validation.clip_index, len(clips), multi_label=True).scores
+    thresholds = tuple(evaluation.best_thresholds(validation.clip_targets(n_classes) > 0, scores))
+    metadata.write_keras(result.best_model, replace(settings, class_thresholds=thresholds))
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in zip(settings.class_names, thresholds))
+    log.info("thresholds with the largest F1 on the validation clips: %s", shown)
 
 
 def _limit_gpu_memory(config: Config) -> None:
@@ -392,6 +417,7 @@ def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable
         name,
         settings.multi_label,
         run.config.general.batch_size,
+        settings.class_thresholds,
     )
     run.echo(run.reports[name].table())
 
@@ -421,20 +447,62 @@ def predict(run: Run) -> None:
         raise UserError("prediction.test_files_path: missing; a sound file, a folder or a pattern is expected there")
     path = run.quantized_model or _needed(run.float_model, "a model (.keras, .h5 or .tflite)")
     settings = model_settings(config, path)
+    if config.prediction.timeline:  # time must not be cut out of what is told in seconds
+        whole = {"top_db": None, "max_length": None, "trim_last_second": False}
+        settings = replace(
+            settings,
+            preprocessing={**settings.preprocessing, **whole},
+            features=replace(settings.features, include_last_patch=False),
+        )
     patches = _features(config, settings, data.list_clips(config.prediction.test_files_path), "features")
+    batch = config.general.batch_size
     if path.suffix in FLOAT_SUFFIXES:
         from pyaed import models
 
-        probabilities = evaluation.predict_patches(evaluation.keras_predictor(models.load(path)), patches.patches)
+        predictor = evaluation.keras_predictor(models.load(path))
+        probabilities = evaluation.predict_patches(predictor, patches.patches, batch=batch)
     else:
         with _predictor(run, path, config.prediction.target) as predictor:
-            probabilities = evaluation.predict_patches(predictor, patches.patches)
+            probabilities = evaluation.predict_patches(predictor, patches.patches, batch=batch)
+    if config.prediction.timeline:
+        _timeline(run, settings, patches, probabilities)
+        return
     decisions = evaluation.clip_decisions(
-        probabilities, patches.clip_index, len(patches.clips), settings.multi_label, settings.unknown_class_threshold
+        probabilities,
+        patches.clip_index,
+        len(patches.clips),
+        settings.multi_label,
+        settings.unknown_class_threshold,
+        settings.class_thresholds,
     )
     run.echo(evaluation.prediction_table(patches, decisions, settings.class_names))
     target = evaluation.write_predictions_csv(run.folder / "predictions.csv", patches, decisions, settings.class_names)
+    evaluation.write_predictions_json(run.folder / "predictions.json", patches, decisions, settings.class_names)
     log.info("predictions: %s", target)
+
+
+def _timeline(run: Run, settings: ModelMetadata, patches: Any, probabilities: Any) -> None:
+    from pyaed import evaluation
+
+    spec = settings.features
+    hop_s = spec.patch_hop * spec.hop_length / spec.sample_rate
+    patch_s = ((spec.patch_length - 1) * spec.hop_length + spec.window_length) / spec.sample_rate
+    events = {
+        clip.name: evaluation.find_events(
+            probabilities[patches.clip_index == i],
+            settings.class_names,
+            hop_s,
+            patch_s,
+            settings.multi_label,
+            settings.unknown_class_threshold,
+            settings.class_thresholds,
+            settings.garbage_class,
+        )
+        for i, clip in enumerate(patches.clips)
+    }
+    rows = [{"file": name, **event} for name, found in events.items() for event in found]
+    run.echo(text.table(rows, {"onset": ".2f", "offset": ".2f", "score": ".1%"}) or "no events")
+    log.info("events: %s, %s", *evaluation.write_events(run.folder, events))
 
 
 def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = None) -> None:
@@ -564,13 +632,106 @@ def verify(run: Run, n_clips: int = 8, patches_per_clip: int | None = 2, port: s
     return report.ok
 
 
+def crossval(
+    config: Config,
+    overrides: Sequence[str] = (),
+    protocol: str = "folds",
+    repeats: int = 5,
+    quantized: bool = False,
+    echo: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Train and test several times on different parts of the training set.
+
+    Parameters
+    ----------
+    config : Config
+    overrides : sequence of str
+        Kept in every run's ``.hydra``.
+    protocol : {'folds', 'random'}
+        'folds': every fold of the CSV is the test set once, the next one (cyclically) the validation set. 'random': the
+        published protocol of ST's zoo, a stratified draw of `validation_split` that is validation and test set in one;
+        clips of one recording come to stand on both sides, so its figures are higher than they should be.
+    repeats : int
+        Draws of 'random', with the seeds `dataset.seed`, + 1, + 2 ...
+    quantized : bool
+        Quantize too, and report the int8 engine's figures beside the float ones.
+
+    Returns
+    -------
+    dict
+        Also written as ``crossval.json``: `runs` (one row each) and, for every evaluated model, `clip_accuracy` with
+        `mean`, `std` and the mean's 95 % interval `low`, `high` (Student's t over the runs).
+    """
+    from pyaed import data, evaluation
+
+    section = config.dataset
+    for key in ("validation_csv_path", "test_csv_path", "training_folds", "validation_folds", "test_folds"):
+        if getattr(section, key):
+            raise UserError(f"dataset.{key} is given; crossval divides the training set itself, leave the key out")
+    every = data.read_sets(
+        section.model_copy(update={"validation_split": 0.0, "split_by": "random"}), None, _fsd50k(config)
+    )
+    if every.training is None:
+        raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, crossval needs them")
+    folds = sorted({clip.fold for clip in every.training if clip.fold is not None})
+    if protocol == "folds":
+        if len(folds) < 3 or any(clip.fold is None for clip in every.training):
+            raise UserError(
+                f"{section.training_csv_path}: crossval needs a column 'fold' with at least three folds, it has "
+                f"{len(folds)}; or choose --protocol random"
+            )
+        parts = {
+            f"fold_{fold}": {"test_folds": [fold], "validation_folds": [folds[(i + 1) % len(folds)]]}
+            for i, fold in enumerate(folds)
+        }
+    else:
+        seeds = range(section.seed, section.seed + repeats)
+        parts = {f"seed_{seed}": {"split_by": "random", "seed": seed} for seed in seeds}
+    folder = Path(config.hydra.run.dir)
+    rows, accuracies = [], {}
+    for name, update in parts.items():
+        own = config.model_copy(
+            update={
+                "dataset": section.model_copy(update=update),
+                "hydra": config.hydra.model_copy(
+                    update={"run": config.hydra.run.model_copy(update={"dir": str(folder / name)})}
+                ),
+            }
+        )
+        run = start(own, overrides, "training")
+        run.echo = log.info
+        for operation in (train, evaluate_float, *((quantize, evaluate_quantized) if quantized else ())):
+            operation(run)
+        row: dict[str, Any] = {"run": name, "test clips": next(iter(run.reports.values())).clip_accuracy.total}
+        for kind, report in run.reports.items():
+            row[f"{kind} clips"], row[f"{kind} patches"] = report.clip_accuracy.value, report.patch_accuracy.value
+            accuracies.setdefault(kind, []).append(report.clip_accuracy.value)
+        rows.append(row)
+    found = {kind: evaluation.mean_interval(values) for kind, values in accuracies.items()}
+    result = {"protocol": protocol, "runs": rows, "clip_accuracy": found}
+    lines = [
+        text.table(
+            rows, {key: ".1%" for key in rows[0] if key.endswith((" clips", " patches")) and key != "test clips"}
+        )
+    ]
+    for kind, value in found.items():
+        lines.append(
+            f"{kind}: clip accuracy {value['mean']:.1%}, standard deviation {value['std']:.1%}, 95 % interval of the mean "
+            f"{value['low']:.1%} to {value['high']:.1%} ({len(rows)} runs)"
+        )
+    echo("\n".join(lines))
+    write_text(folder / "crossval.json", json.dumps(result, indent=1) + "\n")
+    write_text(folder / "crossval.txt", "\n".join(lines) + "\n")
+    return result
+
+
 def check_dataset(config: Config, echo: Callable[[str], None] = print) -> bool:
     """Print the class counts of every configured set and what is wrong with its clips; True when nothing is."""
     from pyaed import data
 
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
-    specific, missing = config.dataset_specific, []
-    found = data.read_sets(config.dataset, None, specific.fsd50k if specific else None, missing)
+    missing: list[str] = []
+    found = data.read_sets(config.dataset, None, _fsd50k(config), missing)
     sets = {part: getattr(found, part) for part in ("training", "validation", "test") if getattr(found, part)}
     if not sets:
         sets = {"quantization": found.quantization}

@@ -1,5 +1,6 @@
 """The schema of the YAML file: sections and keys as ST's zoo names them, and the few that are ours (marked "pyaed")."""
 
+import time
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
@@ -230,6 +231,8 @@ class Prediction(Section):
     test_files_path: PathText
     # pyaed
     target: Literal["tflite", "engine", "emulator"] = "engine"
+    # pyaed: the events of whole recordings (onset, offset, class, score), with silence left in, instead of one decision
+    timeline: bool = False
 
 
 class EdgeAI(Section):
@@ -268,7 +271,7 @@ class Mlflow(Section):
 
 
 class HydraRun(Section):
-    dir: PathText = "./experiments_outputs/${now:%Y_%m_%d_%H_%M_%S}"
+    dir: PathText = Field(default_factory=lambda: time.strftime("experiments_outputs/%Y_%m_%d_%H_%M_%S"))
 
 
 class Hydra(Section):

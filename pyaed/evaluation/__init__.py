@@ -1,8 +1,17 @@
 """How good a model is: decisions, metrics with their uncertainty, confusion matrices, reports and predictions."""
 
 from pyaed.evaluation.decisions import UNKNOWN, ClipDecisions, clip_decisions
-from pyaed.evaluation.metrics import Proportion, class_scores, confusion_matrix, wilson_interval
-from pyaed.evaluation.predictions import prediction_table, write_predictions_csv
+from pyaed.evaluation.events import find_events, write_events
+from pyaed.evaluation.metrics import (
+    Proportion,
+    average_precision,
+    best_thresholds,
+    class_scores,
+    confusion_matrix,
+    mean_interval,
+    wilson_interval,
+)
+from pyaed.evaluation.predictions import prediction_table, write_predictions_csv, write_predictions_json
 from pyaed.evaluation.predictors import (
     board_predictor,
     engine_predictor,
@@ -17,16 +26,22 @@ __all__ = [
     "ClipDecisions",
     "Proportion",
     "Report",
+    "average_precision",
+    "best_thresholds",
     "board_predictor",
     "class_scores",
     "clip_decisions",
     "confusion_matrix",
     "engine_predictor",
     "evaluate",
+    "find_events",
     "keras_predictor",
+    "mean_interval",
     "predict_patches",
     "prediction_table",
     "tflite_predictor",
     "wilson_interval",
+    "write_events",
     "write_predictions_csv",
+    "write_predictions_json",
 ]

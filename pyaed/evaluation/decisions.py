@@ -1,5 +1,6 @@
 """From the probabilities of patches to one decision a clip."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ def clip_decisions(
     n_clips: int,
     multi_label: bool = False,
     unknown_class_threshold: float = 0.0,
+    class_thresholds: Sequence[float] | None = None,
 ) -> ClipDecisions:
     """Decide about clips: the largest summed probability, or every mean of at least 0.5 where several labels may hold.
 
@@ -44,6 +46,8 @@ def clip_decisions(
         Whether several labels may hold at once.
     unknown_class_threshold : float
         A clip whose best mean probability is below this is `UNKNOWN` (with several labels: it has none). 0 is off.
+    class_thresholds : sequence of float, optional
+        With several labels: what the mean of each class has to reach, instead of 0.5.
 
     Returns
     -------
@@ -58,5 +62,6 @@ def clip_decisions(
     scores = sums / counts[:, None]
     known = scores.max(axis=1, initial=0.0) >= unknown_class_threshold
     if multi_label:
-        return ClipDecisions(scores, (scores >= MULTI_LABEL_THRESHOLD) & known[:, None])
+        thresholds = MULTI_LABEL_THRESHOLD if class_thresholds is None else np.asarray(class_thresholds)
+        return ClipDecisions(scores, (scores >= thresholds) & known[:, None])
     return ClipDecisions(scores, np.where(known, sums.argmax(axis=1), UNKNOWN))

@@ -1,6 +1,7 @@
 """Metrics over decisions, in plain numpy."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,3 +69,62 @@ def class_scores(true_positive: np.ndarray, actual: np.ndarray, predicted: np.nd
         {"recall": ratio(t, a), "precision": ratio(t, p), "f1": ratio(2 * t, a + p), "support": int(a)}
         for t, a, p in zip(true_positive, actual, predicted)
     ]
+
+
+def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Return the average precision of one class: the sum of precision times the step in recall, best score first.
+
+    Equal scores are one step, as in scikit-learn's `average_precision_score`. NaN without a positive clip.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, shape (n,)
+    scores : ndarray of float, shape (n,)
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(np.asarray(truth)[order])
+    if not len(hits) or not hits[-1]:
+        return math.nan
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(hits) - 1)  # the end of every run of equal scores
+    precision = hits[last] / (last + 1)
+    return float(np.sum(precision * np.diff(hits[last] / hits[-1], prepend=0)))
+
+
+def best_thresholds(truth: np.ndarray, scores: np.ndarray, default: float = 0.5) -> list[float]:
+    """Return the threshold of every class that gives the largest F1; `default` for a class without positive clips.
+
+    A threshold lies half-way between two scores, so that neither stands on it. Of equals the one nearest to `default`.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, shape (n, n_classes)
+    scores : ndarray of float, shape (n, n_classes)
+    """
+    thresholds = []
+    for wanted, values in zip(np.asarray(truth, dtype=bool).T, np.asarray(scores, dtype=np.float64).T):
+        if not wanted.any():
+            thresholds.append(default)
+            continue
+        steps = np.unique(values)
+        candidates = np.concatenate((steps[:1] / 2, (steps[1:] + steps[:-1]) / 2, [default]))
+        decided = values[None, :] >= candidates[:, None]
+        f1 = 2 * (decided & wanted).sum(axis=1) / (decided.sum(axis=1) + wanted.sum())
+        best = candidates[f1 >= f1.max() - 1e-12]
+        thresholds.append(round(float(best[np.argmin(np.abs(best - default))]), 6))
+    return thresholds
+
+
+# 97.5 % quantiles of Student's t distribution, by degrees of freedom.
+_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+          2.120, 2.110, 2.101, 2.093, 2.086)  # fmt: skip
+
+
+def mean_interval(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, standard deviation (n - 1) and the mean's 95 % interval by Student's t; NaN where n is 1."""
+    n = len(values)
+    mean = float(np.mean(values))
+    if n < 2:
+        return {"mean": mean, "std": math.nan, "low": math.nan, "high": math.nan}
+    std = float(np.std(values, ddof=1))
+    half = (_T_975[n - 2] if n - 2 < len(_T_975) else Z_95) * std / math.sqrt(n)
+    return {"mean": mean, "std": std, "low": mean - half, "high": mean + half}

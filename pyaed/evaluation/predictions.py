@@ -1,6 +1,7 @@
 """Predictions on files: a CSV for programs, a table for people."""
 
 import csv
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyaed.evaluation.decisions import UNKNOWN, ClipDecisions
-from pyaed.files import atomic_path
+from pyaed.files import atomic_path, write_text
 
 UNKNOWN_NAME = "unknown"
 
@@ -48,6 +49,22 @@ def write_predictions_csv(
         ):
             table.writerow((clip.name, name, f"{score:.6f}", n, *(f"{p:.6f}" for p in scores)))
     return path
+
+
+def write_predictions_json(
+    path: str | os.PathLike, patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]
+) -> Path:
+    """Write a list with `file`, `class`, `score` and `probabilities` (class -> mean probability) of every clip."""
+    rows = [
+        {
+            "file": clip.name,
+            "class": name,
+            "score": round(score, 6),
+            "probabilities": {label: round(float(p), 6) for label, p in zip(class_names, scores)},
+        }
+        for clip, (name, score), scores in zip(patchset.clips, _decided(decisions, class_names), decisions.scores)
+    ]
+    return write_text(path, json.dumps(rows, indent=1) + "\n")
 
 
 def prediction_table(patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]) -> str:

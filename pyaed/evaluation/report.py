@@ -14,7 +14,7 @@ import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.evaluation.decisions import MULTI_LABEL_THRESHOLD, clip_decisions
-from pyaed.evaluation.metrics import Proportion, class_scores, confusion_matrix, wilson_interval
+from pyaed.evaluation.metrics import Proportion, average_precision, class_scores, confusion_matrix, wilson_interval
 from pyaed.evaluation.plots import plot_confusion
 from pyaed.evaluation.predictors import BATCH, predict_patches
 from pyaed.files import atomic_path, write_text
@@ -66,6 +66,11 @@ class Report:
     wrong: tuple[dict[str, Any], ...]
     files: tuple[Path, ...] = ()
 
+    @property
+    def mean_average_precision(self) -> float:
+        """Mean over the classes that occur, with several labels a clip."""
+        return float(np.nanmean([row["average_precision"] for row in self.classes.values()]))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; a ratio that doesn't exist is None."""
         data = {
@@ -75,6 +80,7 @@ class Report:
             "patch_accuracy": self.patch_accuracy._asdict(),
             "clip_accuracy": self.clip_accuracy._asdict(),
             "classes": self.classes,
+            **({"mean_average_precision": self.mean_average_precision} if self.multi_label else {}),
             "wrong_clips": list(self.wrong),
         }
         if self.clip_confusion is not None:
@@ -89,13 +95,16 @@ class Report:
             f"{self.name}",
             f"  clip accuracy   {self.clip_accuracy}",
             f"  patch accuracy  {self.patch_accuracy}",
+            *([f"  mean average precision  {100 * self.mean_average_precision:.1f} %"] if self.multi_label else []),
             "",
-            f"  {'class':{width}}  recall %  precision %    F1 %  clips",
+            f"  {'class':{width}}  recall %  precision %    F1 %  clips"
+            + ("    AP %  threshold" if self.multi_label else ""),
         ]
         for name, row in self.classes.items():
             lines.append(
                 f"  {name:{width}}  {_percent(row['recall']):>8}  {_percent(row['precision']):>11}"
                 f"  {_percent(row['f1']):>6}  {row['support']:>5}"
+                + (f"  {_percent(row['average_precision']):>6}  {row['threshold']:>9.3f}" if self.multi_label else "")
             )
         return "\n".join(lines) + "\n"
 
@@ -108,6 +117,7 @@ def evaluate(
     name: str,
     multi_label: bool = False,
     batch_size: int = BATCH,
+    class_thresholds: Sequence[float] | None = None,
 ) -> Report:
     """Evaluate a predictor on labelled patches and write the results.
 
@@ -128,6 +138,8 @@ def evaluate(
         Several labels a clip; accuracy then counts decisions that are right in every label.
     batch_size : int
         Patches that the predictor gets at once.
+    class_thresholds : sequence of float, optional
+        See `clip_decisions`.
 
     Returns
     -------
@@ -151,13 +163,21 @@ def evaluate(
             f"evaluation of {name}: the model has {probabilities.shape[1]} outputs, but there are {n_classes} class "
             f"names ({', '.join(class_names)}); give the classes that it was trained with, in its order"
         )
-    scores, decided = clip_decisions(probabilities, patchset.clip_index, len(clips), multi_label)
+    scores, decided = clip_decisions(
+        probabilities, patchset.clip_index, len(clips), multi_label, class_thresholds=class_thresholds
+    )
     if multi_label:
         truth = patchset.clip_targets(n_classes) > 0
-        patch_truth, patch_decided = truth[patchset.clip_index], probabilities >= MULTI_LABEL_THRESHOLD
+        patch_truth, patch_decided = (
+            truth[patchset.clip_index],
+            probabilities >= (MULTI_LABEL_THRESHOLD if class_thresholds is None else np.asarray(class_thresholds)),
+        )
         clip_right, patch_right = (decided == truth).all(axis=1), (patch_decided == patch_truth).all(axis=1)
         patch_confusion = clip_confusion = None
         rows = class_scores((decided & truth).sum(axis=0), truth.sum(axis=0), decided.sum(axis=0))
+        for i, row in enumerate(rows):
+            row["average_precision"] = average_precision(truth[:, i], scores[:, i])
+            row["threshold"] = MULTI_LABEL_THRESHOLD if class_thresholds is None else float(class_thresholds[i])
     else:
         truth = np.array([clip.label for clip in clips])
         patch_truth, patch_decided = truth[patchset.clip_index], probabilities.argmax(axis=1)

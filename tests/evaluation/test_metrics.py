@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from pyaed.evaluation import UNKNOWN, class_scores, clip_decisions, confusion_matrix, wilson_interval
+from pyaed.evaluation import (
+    UNKNOWN,
+    average_precision,
+    best_thresholds,
+    class_scores,
+    clip_decisions,
+    confusion_matrix,
+    mean_interval,
+    wilson_interval,
+)
 
 
 def test_the_clip_with_the_larger_sum_wins_not_the_majority():
@@ -72,3 +81,32 @@ def test_wilson_without_trials():
     p = wilson_interval(0, 0)
     assert math.isnan(p.value)
     assert (p.low, p.high) == (0, 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_average_precision_is_scikit_learns(seed):
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(seed)
+    truth = rng.random(60) < 0.3
+    scores = np.round(rng.random(60), 1 if seed % 2 else 8)
+    assert average_precision(truth, scores) == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
+    assert np.isnan(average_precision(np.zeros(60, bool), scores))
+
+
+def test_best_thresholds_separate_and_fall_back():
+    truth = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], bool)
+    scores = np.array([[0.9, 0.10, 0.2], [0.3, 0.12, 0.9], [0.2, 0.14, 0.1], [0.1, 0.13, 0.4]])
+    low, high, none = best_thresholds(truth, scores)
+    assert 0.2 < low < 0.3
+    assert high == pytest.approx(0.125)
+    assert none == 0.5
+    decided = clip_decisions(scores, np.arange(4), 4, multi_label=True, class_thresholds=[low, high, none]).decided
+    np.testing.assert_array_equal(decided[:, :2], truth[:, :2])
+
+
+def test_mean_interval_is_students():
+    found = mean_interval([0.9, 0.8, 0.85, 0.95, 0.9])
+    assert found["mean"] == pytest.approx(0.88)
+    assert found["high"] - found["mean"] == pytest.approx(2.776 * 0.0570088 / 5**0.5, abs=1e-5)
+    assert np.isnan(mean_interval([0.5])["low"])

@@ -85,7 +85,11 @@ def test_several_labels_a_clip(tmp_path):
     report = evaluate(echo, found, NAMES, tmp_path, "float", multi_label=True)
     assert report.clip_accuracy[:2] == (2, 3)
     assert report.patch_accuracy[:2] == (2, 4)
-    assert report.classes["dog"] == {"recall": 1.0, "precision": 0.5, "f1": 2 / 3, "support": 1}
+    assert report.classes["dog"] == {
+        "recall": 1.0, "precision": 0.5, "f1": 2 / 3, "support": 1, "average_precision": 0.5, "threshold": 0.5,
+    }  # fmt: skip
+    assert report.mean_average_precision == pytest.approx((0.5 + 1 + 1) / 3)
+    assert json.loads((tmp_path / "float_report.json").read_text())["mean_average_precision"] == pytest.approx(2.5 / 3)
     assert report.wrong[0]["decision"] == "dog, rain"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["float_report.json", "float_report.txt"]
 
