@@ -1,6 +1,8 @@
 /* Kernels of the engine and their parameter structs.
  *
- * Fields input, input_b, output and scratch are byte offsets in the arena; scratch is memory that
+ * Fields input, input_b, output and scratch are byte offsets in the arena; output may equal the
+ * input of an elementwise kernel, of aed_pointwise_s8 without stride and with out_c = in_c, and of
+ * aed_depthwise_s8 whose maps have one size and no dilation. scratch is memory that
  * only this node uses, while it runs. Feature maps are NHWC with N = 1. The lowering in pyaed.nn
  * checks every shape, so kernels do not; it also refuses layers whose accumulators could reach
  * 2^30, which the rescaling relies on.
@@ -12,6 +14,8 @@
 #define AED_NN_KERNELS_H
 
 #include <stdint.h>
+
+#include "aed_nn.h"
 
 /* cffi: begin */
 typedef struct {
@@ -38,6 +42,23 @@ typedef struct {
   const int32_t *multiplier;
   const int8_t *shift;
 } aed_conv_params;
+
+#define AED_CHAIN_STAGES 16
+
+/* One convolution of a chain; its sizes are those of the whole maps. */
+typedef struct {
+  aed_nn_kernel kernel; /* aed_conv_s8, aed_pointwise_s8 or aed_depthwise_s8 */
+  const aed_conv_params *params;
+} aed_chain_stage;
+
+/* Convolutions that each read only the one before. The first reads its whole input, the last writes
+ * its whole output; what lies between exists as a few rows, in buffers that `input` and `output` of
+ * the stages name. */
+typedef struct {
+  int32_t n_stages; /* 2 to AED_CHAIN_STAGES */
+  int32_t band;     /* output rows of the last stage at a time */
+  const aed_chain_stage *stages;
+} aed_chain_params;
 
 typedef struct {
   uint32_t input;
@@ -128,6 +149,8 @@ void aed_conv_s8(const void *params,
                  uint8_t *arena); /* CONV_2D of any kernel, stride, dilation, padding */
 void aed_pointwise_s8(const void *params, uint8_t *arena); /* 1x1 CONV_2D without padding */
 void aed_depthwise_s8(const void *params, uint8_t *arena); /* DEPTHWISE_CONV_2D */
+/* Convolutions one after the other in bands of rows: aed_chain_params. */
+void aed_chain_s8(const void *params, uint8_t *arena);
 /* FULLY_CONNECTED: aed_dense_params. */
 void aed_fully_connected_s8(const void *params, uint8_t *arena);
 /* Pools: aed_pool_params. */

@@ -6,15 +6,19 @@
 
 /* Every window position ("tap") of an output pixel is one arena offset; a tap outside the input
  * points at a run of in_c zero points in the scratch memory, so the channel loops have no special
- * cases. */
+ * cases. Where the output replaces the input, rows up to oy stand in a ring of kernel_h rows. */
 static void find_taps(const aed_conv_params *p, int32_t oy, int32_t ox, uint32_t outside,
                       uint32_t *taps) {
+  const uint32_t ring = outside + (uint32_t)p->in_c;
   for (int32_t ky = 0; ky < p->kernel_h; ky++) {
     const int32_t iy = oy * p->stride_h - p->pad_top + ky * p->dilation_h;
+    const int32_t copied = p->input == p->output && iy <= oy;
+    const uint32_t map = copied ? ring : p->input;
+    const int32_t row = (copied ? iy % p->kernel_h : iy) * p->in_w;
     for (int32_t kx = 0; kx < p->kernel_w; kx++) {
       const int32_t ix = ox * p->stride_w - p->pad_left + kx * p->dilation_w;
       const int inside = iy >= 0 && iy < p->in_h && ix >= 0 && ix < p->in_w;
-      *taps++ = inside ? p->input + (uint32_t)((iy * p->in_w + ix) * p->in_c) : outside;
+      *taps++ = inside ? map + (uint32_t)((row + ix) * p->in_c) : outside;
     }
   }
 }
@@ -70,7 +74,12 @@ static void pixels(const aed_conv_params *p, uint8_t *arena) {
   uint32_t *taps = (uint32_t *)(void *)(arena + p->scratch);
   const uint32_t outside = p->scratch + 4u * (uint32_t)(p->kernel_h * p->kernel_w);
   memset(arena + outside, p->input_zero_point, (size_t)p->in_c);
+  const uint32_t ring = outside + (uint32_t)p->in_c, row = (uint32_t)(p->in_w * p->in_c);
   for (int32_t oy = 0; oy < p->out_h; oy++) {
+    if (p->input == p->output) {
+      memcpy(arena + ring + (uint32_t)(oy % p->kernel_h) * row,
+             arena + p->input + (uint32_t)oy * row, row);
+    }
     for (int32_t ox = 0; ox < p->out_w; ox++, y += p->out_c) {
       find_taps(p, oy, ox, outside, taps);
       pixel(p, arena, taps, y);

@@ -35,22 +35,30 @@ void aed_pointwise_s8(const void *params, uint8_t *arena) {
 
 #else
 
+#include <string.h>
+
 void aed_pointwise_s8(const void *params, uint8_t *arena) {
   const aed_conv_params *p = params;
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;
+  int8_t *copy = (int8_t *)arena + p->scratch; /* of two pixels, where the output replaces them */
   const int32_t step = p->stride_w * p->in_c;
   for (int32_t oy = 0; oy < p->out_h; oy++) {
     const int8_t *row = x + oy * p->stride_h * p->in_w * p->in_c;
-    int32_t ox = 0;
-    for (; ox + 2 <= p->out_w; ox += 2) {
-      aed_matmul_2rows(p, p->in_c, row, row + step, y, y + p->out_c);
-      row += 2 * step;
-      y += 2 * p->out_c;
-    }
-    if (ox < p->out_w) {
-      aed_matmul_1row(p, p->in_c, row, y);
-      y += p->out_c;
+    for (int32_t ox = 0; ox < p->out_w; ox += 2, row += 2 * step, y += 2 * p->out_c) {
+      const int32_t two = ox + 2 <= p->out_w;
+      const int8_t *x0 = row, *x1 = row + step;
+      if (p->input == p->output) {
+        memcpy(copy, row, (size_t)(two ? 2 * p->in_c : p->in_c));
+        x0 = copy;
+        x1 = copy + p->in_c;
+      }
+      if (two) {
+        aed_matmul_2rows(p, p->in_c, x0, x1, y, y + p->out_c);
+      } else {
+        aed_matmul_1row(p, p->in_c, x0, y);
+        y -= p->out_c;
+      }
     }
   }
 }

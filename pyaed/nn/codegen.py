@@ -60,23 +60,33 @@ def write_c(program: Program, folder, name: str = "aed_model") -> list[Path]:
 
 
 def _node(number: int, node) -> dict:
-    tables, fields = [], []
+    shape = "x".join(str(d) for d in node.output.shape)
+    return {
+        "kernel": node.kernel,
+        "label": _string(node.name),
+        "comment": f"{node.operator} -> {node.output.dtype} {shape}" + (f", {node.macs} MACs" if node.macs else ""),
+        "structs": _structs(f"node{number}", node),
+    }
+
+
+def _structs(name: str, node) -> list[dict]:
+    """Return the parameter struct of a node or stage, after those of its own stages."""
+    structs, tables, fields = [], [], []
     for field, value in node.params.items():
-        if isinstance(value, np.ndarray):
-            table = f"node{number}_{field}"
+        if field == "stages":
+            entries = []
+            for i, stage in enumerate(value):
+                structs += _structs(f"{name}_stage{i}", stage)
+                entries.append(f"{{{stage.kernel}, &{name}_stage{i}}},")
+            tables.append({"name": f"{name}_stages", "type": "aed_chain_stage", "size": len(value), "rows": entries})
+            fields.append((field, f"{name}_stages"))
+        elif isinstance(value, np.ndarray):
+            table = f"{name}_{field}"
             tables.append({"name": table, "type": _CTYPES[value.dtype.name], "size": value.size, "rows": _rows(value)})
             fields.append((field, table))
         else:
             fields.append((field, _literal(value)))
-    shape = "x".join(str(d) for d in node.output.shape)
-    return {
-        "struct": KERNELS[node.kernel],
-        "kernel": node.kernel,
-        "label": _string(node.name),
-        "comment": f"{node.operator} -> {node.output.dtype} {shape}" + (f", {node.macs} MACs" if node.macs else ""),
-        "tables": tables,
-        "fields": fields,
-    }
+    return [*structs, {"type": KERNELS[node.kernel], "name": name, "tables": tables, "fields": fields}]
 
 
 def _end(value: Value) -> list[tuple[str, str]]:

@@ -153,7 +153,12 @@ class Engine:
     def _params(self, struct: str, values: dict):
         fields = {}
         for name, value in values.items():
-            if isinstance(value, np.ndarray):
+            if name == "stages":
+                fields[name] = self._keep(ffi.new("aed_chain_stage[]", len(value)))
+                for stage, entry in zip(value, fields[name]):
+                    entry.kernel = ffi.addressof(lib, stage.kernel)
+                    entry.params = self._params(KERNELS[stage.kernel], stage.params)
+            elif isinstance(value, np.ndarray):
                 fields[name] = self._keep(ffi.from_buffer(_CTYPES[value.dtype.name], np.ascontiguousarray(value)))
             elif value is not None:
                 fields[name] = value if isinstance(value, list) else value.item() if hasattr(value, "item") else value

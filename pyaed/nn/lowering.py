@@ -19,6 +19,7 @@ KERNELS = {
     "aed_conv_s8": "aed_conv_params",
     "aed_pointwise_s8": "aed_conv_params",
     "aed_depthwise_s8": "aed_conv_params",
+    "aed_chain_s8": "aed_chain_params",
     "aed_fully_connected_s8": "aed_dense_params",
     "aed_average_pool_s8": "aed_pool_params",
     "aed_max_pool_s8": "aed_pool_params",
@@ -54,6 +55,8 @@ class Step:
     scratch: int = 0  # bytes
     macs: int = 0  # multiply-accumulates
     in_place: tuple[str, ...] = field(default=())  # fields of `reads` whose memory the output may take over
+    stages: tuple["Step", ...] = ()  # of a chain (pyaed/nn/chain.py)
+    buffers: tuple[int, ...] = ()  # of a chain: where in its scratch memory each stage but the last writes
 
 
 @dataclass(frozen=True)
@@ -264,18 +267,18 @@ def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, r
     params = window | {"in_c": x.shape[3], "out_c": y.shape[3], "depth_multiplier": 1}
     params |= _rescaled_channels(graph, op, x, y, rows, axis)
     pointwise = depth == x.shape[3] and not (window["pad_top"] or window["pad_left"])
-    # Widened weights of four channels, widened pixels of a tile, and two gathered windows.
-    pixel_bytes = 8 * -(-depth // 4)
-    tile = max(2, min(TILE_BYTES // pixel_bytes, 64, y.size // y.shape[3] + 1) // 2 * 2)
-    params["tile"] = tile
+    kernel = "aed_pointwise_s8" if pointwise else "aed_conv_s8"
+    params["tile"], scratch = scratch_bytes(kernel, params, params["out_h"])
+    in_place = pointwise and x.size == y.size and window["stride_h"] == window["stride_w"] == 1
     return Step(
         op.name,
-        "aed_pointwise_s8" if pointwise else "aed_conv_s8",
+        kernel,
         {"input": x.index},
         y.index,
         params,
-        scratch=4 * pixel_bytes + tile * pixel_bytes + (0 if pointwise else 2 * depth),
+        scratch=scratch,
         macs=y.size * depth,
+        in_place=("input",) if in_place else (),
     )
 
 
@@ -293,26 +296,42 @@ def _depthwise_conv_2d(graph: Graph, op: Operator) -> Step:
     params = window | {"in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c}
     params |= _rescaled_channels(graph, op, x, y, rows, axis=3)
     taps = kernel_h * kernel_w
-    params["tile"], planes = _depthwise_tile(params)
-    scratch = max(4 * taps + in_c, planes)
-    return Step(op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch=scratch, macs=y.size * taps)
+    params["tile"], scratch = scratch_bytes("aed_depthwise_s8", params, params["out_h"])
+    in_place: tuple[str, ...] = ()
+    plain = (params["stride_h"], params["stride_w"], params["dilation_h"], params["dilation_w"]) == (1, 1, 1, 1)
+    if plain and x.shape == y.shape and params["tile"] in (0, params["out_h"]):
+        in_place = ("input",)
+        # The portable loop needs copies of the input's rows then.
+        scratch = max(scratch, 4 * taps + in_c + kernel_h * params["in_w"] * in_c)
+    return Step(op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch, y.size * taps, in_place)
 
 
-def _depthwise_tile(p: dict) -> tuple[int, int]:
-    """Return how many output rows aed_depthwise_s8 computes at a time on the Cortex-M33, and the bytes of four widened
-    channels of them; (0, 0) for layers that are left to its portable loop."""
+def scratch_bytes(kernel: str, p: dict, out_rows: int) -> tuple[int, int]:
+    """Return the field `tile` of a convolution, and the scratch memory it needs when it computes `out_rows` rows at a time.
+
+    The portable kernels and those of the Cortex-M33 make do with the same memory.
+    """
+    taps = p["kernel_h"] * p["kernel_w"]
+    if kernel != "aed_depthwise_s8":
+        # Widened weights of four channels, widened pixels of a tile, and two gathered windows.
+        depth = taps * p["in_c"]
+        pixel_bytes = 8 * -(-depth // 4)
+        tile = max(2, min(TILE_BYTES // pixel_bytes, 64, out_rows * p["out_w"] + 1) // 2 * 2)
+        return tile, (4 + tile) * pixel_bytes + (0 if kernel == "aed_pointwise_s8" else 2 * depth)
+    portable = 4 * taps + p["in_c"]
     fits = (p["kernel_h"], p["kernel_w"], p["dilation_h"], p["dilation_w"], p["depth_multiplier"]) == (3, 3, 1, 1, 1)
     if not fits or p["in_c"] % 4 or p["stride_w"] > 2:
-        return 0, 0
+        return 0, portable
+    # Four widened channels of the input rows.
     columns = -(-p["out_w"] // 2) + 1 if p["stride_w"] == 1 else p["out_w"] + 1
 
-    def size(rows: int) -> int:
+    def planes(rows: int) -> int:
         return 16 * columns * ((rows - 1) * p["stride_h"] + 3)
 
-    rows = p["out_h"]
-    while rows > 1 and size(rows) > TILE_BYTES:
-        rows -= 1
-    return rows, size(rows)
+    tile = out_rows
+    while tile > 1 and planes(tile) > TILE_BYTES:
+        tile -= 1
+    return tile, max(portable, planes(tile))
 
 
 def _fully_connected(graph: Graph, op: Operator) -> Step:

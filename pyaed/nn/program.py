@@ -6,11 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyaed.errors import UserError
+from pyaed.nn.chain import MAX_STAGES, chain, runs
 from pyaed.nn.graph import Graph, read_tflite
 from pyaed.nn.lowering import Step, View, lower
 from pyaed.nn.plan import Block, pack
 
 IO_TYPES = {"int8": "AED_NN_INT8", "uint8": "AED_NN_UINT8", "float32": "AED_NN_FLOAT32"}
+
+
+#: Bytes of arena from which on convolutions are executed depth-first.
+ARENA_LIMIT = 100 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,23 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One convolution of a chain: a C function and the fields of its parameter struct."""
+
+    kernel: str
+    params: dict
+
+
+@dataclass(frozen=True)
 class Node:
     """One kernel call."""
 
     name: str  # of the tensor it computes; of several joined by ';' the first
     operator: str  # TensorFlow Lite's name, for example CONV_2D
     kernel: str  # C function
-    params: dict  # fields of the kernel's parameter struct: int, float, list of int, array (const table) or None
+    params: (
+        dict  # fields of the kernel's parameter struct: int, float, list of int, array (const table), None, or Stages
+    )
     output: Value
     macs: int  # multiply-accumulates
     weights_bytes: int  # const tables in flash
@@ -82,12 +97,16 @@ class Program:
         ]
 
 
-def compile_graph(graph: Graph) -> Program:
+def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Program:
     """Lower every operator that the output depends on, and plan the arena.
 
     Parameters
     ----------
     graph : Graph, from ``read_tflite``
+    arena_limit : int or None
+        Bytes. Where the arena would be larger, a run of convolutions is executed depth-first in bands of rows: the shortest
+        run and the widest bands that keep the limit, or those with the smallest arena. It is no promise: other layers may
+        need more. None: every layer is a node of its own.
 
     Returns
     -------
@@ -103,7 +122,40 @@ def compile_graph(graph: Graph) -> Program:
             f"{graph.name}: {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, expected one of each"
         )
     steps, views = _lower_all(graph)
-    return _plan(graph, steps, views)
+    program = _plan(graph, steps, views)
+    if arena_limit is None or program.arena_size <= arena_limit:
+        return program
+    return _depth_first(graph, steps, views, program, arena_limit)
+
+
+def _depth_first(graph: Graph, steps: list[Step], views: dict[int, int], whole: Program, limit: int) -> Program:
+    """Try the chains that contain the fullest moment of the plan."""
+    in_use = [sum(b.size for b, _ in whole.blocks if b.first <= i <= b.last) for i in range(len(steps))]
+    peak = in_use.index(max(in_use))
+    readers: dict[int, int] = {}
+    for index in [graph.outputs[0], *views.values(), *(i for step in steps for i in step.reads.values())]:
+        readers[index] = readers.get(index, 0) + 1
+    best = whole
+    for first, last in runs(steps, readers):
+        if not first <= peak <= last:
+            continue
+        spans = [(i, j) for i in range(first, peak + 1) for j in range(max(peak, i + 1), last + 1)]
+        for i, j in sorted(spans, key=lambda span: span[1] - span[0]):
+            if j - i >= MAX_STAGES:
+                continue
+            for band in _bands(steps[j].params["out_h"]):
+                joined = [*steps[:i], chain(steps[i : j + 1], band), *steps[j + 1 :]]
+                program = _plan(graph, joined, views)
+                if program.arena_size < best.arena_size:
+                    best = program
+                if program.arena_size <= limit:
+                    return program
+    return best
+
+
+def _bands(rows: int) -> list[int]:
+    """Return band heights to try, widest first: a half of the rows, a third, ..., one row."""
+    return sorted({-(-rows // parts) for parts in range(2, rows + 1)}, reverse=True)
 
 
 def load(source) -> Program:
@@ -202,6 +254,8 @@ def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
         params |= {"output": place[owner[step.output]]} | step.params
         if number in scratch:
             params["scratch"] = scratch[number]
+        if step.stages:
+            params = step.params | {"stages": _stages(step, params["input"], params["output"], scratch[number])}
         nodes.append(
             Node(
                 graph.tensors[step.output].name.split(";")[0],
@@ -210,7 +264,7 @@ def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
                 params,
                 value(step.output),
                 step.macs,
-                sum(v.nbytes for v in params.values() if isinstance(v, np.ndarray)),
+                _table_bytes(params),
             )
         )
     ends = [value(graph.inputs[0]), value(graph.outputs[0])]
@@ -218,6 +272,23 @@ def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
         if not 1 <= len(end.shape) <= 4 or end.size == 0:
             raise UserError(f"{graph.name}: '{end.name}' has the shape {list(end.shape)}, expected 1 to 4 dimensions")
     return Program(graph.name, graph.hash, tuple(nodes), *ends, arena_size, tuple(zip(blocks, offsets)))
+
+
+def _stages(step: Step, source: int, target: int, scratch: int) -> list[Stage]:
+    """Return the stages of a chain with their arena offsets."""
+    ends = [source, *(scratch + offset for offset in step.buffers), target]
+    return [
+        Stage(
+            stage.kernel,
+            stage.params | {"input": ends[i], "output": ends[i + 1], "scratch": scratch + stage.params["scratch"]},
+        )
+        for i, stage in enumerate(step.stages)
+    ]
+
+
+def _table_bytes(params: dict) -> int:
+    tables = sum(v.nbytes for v in params.values() if isinstance(v, np.ndarray))
+    return tables + sum(_table_bytes(stage.params) for stage in params.get("stages", ()))
 
 
 def _bytes(graph: Graph, index: int) -> int:
