@@ -1,6 +1,6 @@
 """The engine on the emulated Cortex-M33: instructions, memory and code of one inference.
 
-    python benchmarks/engine_m33.py MODEL.tflite ... [--layers] [--flag=-DAED_PORTABLE]
+    python benchmarks/engine_m33.py MODEL.tflite ... [--layers] [--arena-limit BYTES] [--flag=-DAED_PORTABLE]
 
 Instructions are counted by QEMU (mps2-an505, -icount) and repeat exactly; they are no time. Every layer is compared with
 the host engine. `--flag` adds a compiler flag, for example -DAED_PORTABLE: the kernels without the DSP extension.
@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support.m33_engine import CORE, FLAGS, checksum, run
 
 from pyaed import text
-from pyaed.nn import Engine
+from pyaed.nn import Engine, compile_graph, read_tflite
+from pyaed.nn.program import ARENA_LIMIT
 
 
 def main() -> None:
@@ -26,10 +27,11 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--layers", action="store_true", help="one row per layer as well")
     parser.add_argument("--flag", action="append", default=[], help="another compiler flag")
+    parser.add_argument("--arena-limit", type=int, default=ARENA_LIMIT, help="as for pyaed.nn.compile_graph")
     options = parser.parse_args()
     rows = []
     for path in options.models:
-        engine = Engine(path, threads=1)
+        engine = Engine(compile_graph(read_tflite(path), options.arena_limit), threads=1)
         program = engine.program
         end = program.input
         x = np.random.default_rng(0).integers(-128, 128, end.shape).astype(end.dtype)

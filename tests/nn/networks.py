@@ -129,3 +129,33 @@ def random_network(seed: int) -> bytes:
         alive.append(x)
     same("QUANTIZE", [x])
     return build(tensors, operators)
+
+
+def convolution_stack(seed: int) -> bytes:
+    """Three to six convolutions in a row, int8 (1, h, w, c) in and out."""
+    random = np.random.default_rng(seed)
+    h, w = (int(v) for v in random.integers(4, 25, 2))
+    shape = (1, h, w, int(random.choice([1, 4, 8])))
+    tensors, operators = [tensor(shape, scale=0.5, zero_point=int(random.integers(-128, 128)))], []
+    for _ in range(int(random.integers(3, 7))):
+        _, h, w, c = shape
+        depthwise = bool(random.integers(2))
+        n = c if depthwise else int(random.choice([4, 7, 8, 12]))
+        k = (1, 1) if not depthwise and random.random() < 0.5 else [(3, 3), (3, 3), (2, 4), (5, 1)][random.integers(4)]
+        strides = tuple(random.choice([1, 1, 2], 2).tolist())
+        same = bool(random.integers(2)) or h < k[0] or w < k[1]
+        sizes = [-(-d // s) if same else (d - e) // s + 1 for d, e, s in zip((h, w), k, strides)]
+        weights = (1, *k, n) if depthwise else (n, *k, c)
+        depth = k[0] * k[1] * (1 if depthwise else c)
+        scale = (2.0 ** random.uniform(-2, 1, n) / np.sqrt(depth) / 60).astype(np.float32)
+        x, zero = len(tensors) - 1, int(random.choice([-128, -128, int(random.integers(-128, 128))]))
+        shape = (1, *sizes, n)
+        tensors.append(
+            tensor(weights, scale=scale, axis=3 if depthwise else 0, data=random.integers(-127, 128, weights))
+        )
+        tensors.append(tensor((n,), "int32", data=random.integers(-900, 900, n)))
+        tensors.append(tensor(shape, scale=0.5, zero_point=zero))
+        options = dict(strideH=strides[0], strideW=strides[1], padding=0 if same else 1, fusedActivationFunction=1)
+        name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        operators.append((name, [x, x + 1, x + 2], [x + 3], options | _WINDOW))
+    return build(tensors, operators)

@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from networks import random_network, residual_network
+from networks import convolution_stack, random_network, residual_network
 from support.m33_engine import checksum, run
 from tflite_builder import build, tensor
 
-from pyaed.nn import Engine
+from pyaed.nn import Engine, compile_graph, read_tflite
 
 PUBLISHED = [
     "st_model_zoo/yamnet_256_64x96_tl_int8.tflite",
@@ -71,7 +71,7 @@ def inputs(engine: Engine, n: int, seed: int) -> np.ndarray:
     return batch
 
 
-def assert_equal(contents: list[bytes], n: int = 2, flags: tuple[str, ...] = ()) -> list[Engine]:
+def assert_equal(contents: list, n: int = 2, flags: tuple[str, ...] = ()) -> list[Engine]:
     engines = [Engine(content, threads=1) for content in contents]
     jobs = [(engine.program, inputs(engine, n, seed)) for seed, engine in enumerate(engines)]
     result = run(jobs, flags)
@@ -94,6 +94,12 @@ def test_random_convolutions(block):
 
 def test_random_networks():
     assert_equal([*(random_network(seed) for seed in range(20)), residual_network()])
+
+
+def test_chains():
+    programs = [compile_graph(read_tflite(convolution_stack(seed)), arena_limit=0) for seed in range(20)]
+    assert sum(node.kernel == "aed_chain_s8" for program in programs for node in program.nodes) > 10
+    assert_equal(programs)
 
 
 def test_portable_kernels_on_the_core():
