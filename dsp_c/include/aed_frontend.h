@@ -50,6 +50,9 @@ typedef struct {
   const float *mel_weight;   /* all bands' weights, for dB divided by the reference */
 } aed_frontend_config;
 
+/* AED_FRONTEND_REVISION, and 1000 more where the build uses CMSIS-DSP's FFT. */
+uint32_t aed_frontend_revision(void);
+
 /* Checks every rule stated above that can be checked without the tables' lengths. */
 aed_status aed_frontend_check(const aed_frontend_config *config);
 

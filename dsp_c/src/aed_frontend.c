@@ -44,6 +44,46 @@ aed_status aed_frontend_check(const aed_frontend_config *config) {
   return AED_OK;
 }
 
+#ifdef AED_DSP_FFT_CMSIS
+
+#include "dsp/transform_functions.h"
+
+uint32_t aed_frontend_revision(void) {
+  return AED_FRONTEND_REVISION + 1000U;
+}
+
+/* Scratch: n_fft floats of samples, n_fft / 2 + 1 of spectrum, n_fft of packed bins. */
+size_t aed_frontend_scratch_size(const aed_frontend_config *config) {
+  const size_t floats = 2U * (size_t)config->n_fft + config->n_fft / 2U + 1U;
+  return (floats * sizeof(float) + 7U) & ~(size_t)7U;
+}
+
+void aed_frontend_spectrum(const aed_frontend_config *config, const int16_t *pcm, float *spectrum,
+                           void *scratch) {
+  const uint32_t n = config->n_fft / 2U;
+  float *x = (float *)scratch;
+  float *packed = x + config->n_fft + n + 1U;
+  arm_rfft_fast_instance_f32 fft;
+  for (uint32_t i = 0; i < config->n_fft; i++) {
+    /* Our window holds a factor 1/2 that only our own transform wants. */
+    x[i] = i < config->window_length ? 2.0F * ((float)pcm[i] * config->window[i]) : 0.0F;
+  }
+  (void)arm_rfft_fast_init_f32(&fft, (uint16_t)config->n_fft); /* a length that was checked */
+  arm_rfft_fast_f32(&fft, x, packed, 0);
+  const int as = config->power == 1U ? AS_MAGNITUDE : AS_POWER;
+  spectrum[0] = measure((point){packed[0], 0.0F}, as);
+  spectrum[n] = measure((point){packed[1], 0.0F}, as);
+  for (uint32_t k = 1; k < n; k++) {
+    spectrum[k] = measure((point){packed[2U * k], packed[2U * k + 1U]}, as);
+  }
+}
+
+#else
+
+uint32_t aed_frontend_revision(void) {
+  return AED_FRONTEND_REVISION;
+}
+
 /* Scratch: n_fft floats of points, n_fft / 2 + 1 of spectrum, and a window of odd length with one
  * more sample. */
 static size_t padded_bytes(const aed_frontend_config *config) {
@@ -67,6 +107,8 @@ void aed_frontend_spectrum(const aed_frontend_config *config, const int16_t *pcm
   }
   spectrum_of(z, pcm, config, spectrum);
 }
+
+#endif
 
 void aed_frontend_log_mel(const aed_frontend_config *config, const float *spectrum,
                           float *log_mel) {

@@ -62,6 +62,7 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
     ]
     values = {
         "hash": spec.hash,
+        "cmsis": lib.aed_frontend_revision() > 1000,
         "settings": spec.to_dict(),
         "scalars": scalars,
         "arrays": arrays,

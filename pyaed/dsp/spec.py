@@ -208,7 +208,7 @@ class FeatureSpec:
         from pyaed.dsp._dsp import lib
         from pyaed.dsp.tables import make_tables
 
-        settings = {**self.to_dict(), "revision": lib.AED_FRONTEND_REVISION}
+        settings = {**self.to_dict(), "revision": lib.aed_frontend_revision()}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for table in make_tables(self).arrays():
             digest.update(table.tobytes())

@@ -126,3 +126,11 @@ def test_generated_tables_compile_clean(tmp_path, name):
              f"-I{source_root() / 'dsp_c' / 'include'}", tmp_path / "aed_features.c"],
             check=True,
         )  # fmt: skip
+
+
+def test_tables_of_one_fft_refuse_the_other(tmp_path):
+    write_c(YAMNET, tmp_path)
+    command = ["gcc", "-fsyntax-only", "-DAED_DSP_FFT_CMSIS", f"-I{source_root() / 'dsp_c' / 'include'}"]
+    done = subprocess.run([*command, tmp_path / "aed_features.c"], capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert "build the image without -DAED_DSP_FFT=cmsis" in done.stderr
