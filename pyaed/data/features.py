@@ -165,7 +165,8 @@ class _Cached:
 
     def _patches(self, clip: Clip) -> np.ndarray:
         spec = self.frontend.spec
-        if self.folder is None:
+        folder = self.folder  # another thread may give the cache up meanwhile
+        if folder is None:
             return self._compute(clip)
         try:
             content = sha256(clip.path)
@@ -177,7 +178,7 @@ class _Cached:
             preprocessing=self.settings,
             decoder=[soundfile.__libsndfile_version__, soxr.__version__],
         )
-        path = entry_path(self.folder, key)
+        path = entry_path(folder, key)
         patches = load_entry(path)
         if patches is not None and patches.dtype == np.float32 and patches.shape[1:] == tuple(spec.patch_shape):
             with self._lock:
