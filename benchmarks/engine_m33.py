@@ -1,16 +1,18 @@
 """The engine on the emulated Cortex-M33: instructions, memory and code of one inference.
 
-    python benchmarks/engine_m33.py MODEL.tflite ... [--layers] [--arena-limit BYTES] [--flag=-DAED_PORTABLE]
+    python benchmarks/engine_m33.py [MODEL.tflite ...] [--layers] [--arena-limit BYTES] [--flag=-DAED_PORTABLE]
 
-Instructions are counted by QEMU (mps2-an505, -icount) and repeat exactly; they are no time. Every layer is compared with
+Without a model: YAMNet-256 with random weights. Instructions are counted by QEMU (mps2-an505, -icount) and repeat exactly; they are no time. Every layer is compared with
 the host engine. `--flag` adds a compiler flag, for example -DAED_PORTABLE: the kernels without the DSP extension.
 """
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from engine_host import yamnet
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -24,13 +26,19 @@ from pyaed.nn.program import ARENA_LIMIT
 def main() -> None:
     """Parse the command line and print the tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("models", nargs="+")
+    parser.add_argument("models", nargs="*")
     parser.add_argument("--layers", action="store_true", help="one row per layer as well")
     parser.add_argument("--flag", action="append", default=[], help="another compiler flag")
     parser.add_argument("--arena-limit", type=int, default=ARENA_LIMIT, help="as for pyaed.nn.compile_graph")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        tables(options.models or [yamnet(folder)], options)
+
+
+def tables(paths: list[str], options: argparse.Namespace) -> None:
+    """Print the tables of some models."""
     rows = []
-    for path in options.models:
+    for path in paths:
         engine = Engine(compile_graph(read_tflite(path), options.arena_limit), threads=1)
         program = engine.program
         end = program.input

@@ -11,6 +11,15 @@ static void gather(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_
   const int32_t x0 = ox * p->stride_w - p->pad_left;
   const size_t channels = (size_t)p->in_c;
   const size_t row_size = (size_t)p->kernel_w * channels;
+  const int32_t y1 = y0 + (p->kernel_h - 1) * p->dilation_h;
+  if (p->dilation_w == 1 && y0 >= 0 && y1 < p->in_h && x0 >= 0 && x0 + p->kernel_w <= p->in_w) {
+    const int8_t *in = x + (y0 * p->in_w + x0) * p->in_c;
+    const int32_t step = p->dilation_h * p->in_w * p->in_c;
+    for (int32_t ky = 0; ky < p->kernel_h; ky++, in += step, out += row_size) {
+      memcpy(out, in, row_size);
+    }
+    return;
+  }
   for (int32_t ky = 0; ky < p->kernel_h; ky++, out += row_size) {
     const int32_t iy = y0 + ky * p->dilation_h;
     if (iy < 0 || iy >= p->in_h) {

@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <string.h>
 
 #include "aed_nn_kernels.h"
@@ -130,71 +131,158 @@ static void widen(const aed_conv_params *p, const int8_t *x, int32_t iy, int32_t
   }
 }
 
+/* One channel. The assembly below loads the fields in this order. */
 typedef struct {
-  uint32_t w01[3], w12[3]; /* per kernel row: taps 0 and 1, taps 1 and 2 */
-  int32_t bias, multiplier, shift, offset;
+  int32_t multiplier, shift1, offset; /* see aed_rescale_relu */
+  const uint32_t *end;                /* of the loop over x */
+  int32_t bias, bias_again;
+  int32_t second; /* bytes from an output to that of the next column, 0 where there is none */
+  int32_t y_row;  /* bytes from an output to that of the next row */
+  uint32_t w01[3], w12[3]; /* taps 0 and 1, taps 1 and 2 of each kernel row */
+  int8_t *y;
 } channel;
 
-static int32_t finish(const aed_conv_params *p, const channel *k, int32_t acc) {
-  return aed_clamp(aed_rescale(acc, k->multiplier, k->shift) + p->output_zero_point, p->act_min,
-                   p->act_max);
+/* Sums and results of one column of outputs, from word columns x and x_right, both from the first
+ * row on, for layers with fast_rounding. In assembly because weights, operands, sums and pointers
+ * take all 14 registers; the rest waits in s0-s7.
+ *
+ *   for (; x != k->end; x += stride, x_right += stride, y += y_row) {
+ *     a = bias, b = bias;
+ *     for (r = 0; r < 3; r++) {
+ *       a += w01[r].low * x[r].low + w01[r].high * x[r].high + w12[r].high * x_right[r].low;
+ *       b += w01[r].low * x[r].high + w12[r].low * x_right[r].low + w12[r].high * x_right[r].high;
+ *     }
+ *     y[second] = rescale_relu(b), y[0] = rescale_relu(a);
+ *   }
+ *
+ * At stride 2 there is no b: the next output starts at x_right. */
+#define LOAD_CHANNEL                                                                               \
+  "push {r3-r11, lr}            \n"                                                                \
+  "vldm r2!, {s0-s7}            \n"                                                                \
+  "ldm r2, {r4-r9, lr}          \n"
+
+__attribute__((naked)) static void column_stride_1(const uint32_t *x __attribute__((unused)),
+                                                   const uint32_t *x_right __attribute__((unused)),
+                                                   const channel *k __attribute__((unused))) {
+  __asm volatile(LOAD_CHANNEL "1:                           \n"
+                              "vmov r2, r3, s4, s5          \n"
+                              "ldrd r10, r11, [r0], #4      \n"
+                              "ldr r12, [r0, #4]            \n"
+                              "smlad r2, r10, r4, r2        \n"
+                              "smlatb r3, r10, r4, r3       \n"
+                              "smlad r2, r11, r5, r2        \n"
+                              "smlatb r3, r11, r5, r3       \n"
+                              "smlad r2, r12, r6, r2        \n"
+                              "smlatb r3, r12, r6, r3       \n"
+                              "ldrd r10, r11, [r1], #4      \n"
+                              "ldr r12, [r1, #4]            \n"
+                              "smlabt r2, r10, r7, r2       \n"
+                              "smlad r3, r10, r7, r3        \n"
+                              "smlabt r2, r11, r8, r2       \n"
+                              "smlad r3, r11, r8, r3        \n"
+                              "smlabt r2, r12, r9, r2       \n"
+                              "smlad r3, r12, r9, r3        \n"
+                              "vmov r10, r11, s0, s1        \n"
+                              "vmov r12, s2                 \n"
+                              "lsl r2, r2, #1               \n"
+                              "lsl r3, r3, #1               \n"
+                              "smmlar r2, r2, r10, r12      \n"
+                              "smmlar r3, r3, r10, r12      \n"
+                              "asr r2, r2, r11              \n"
+                              "asr r3, r3, r11              \n"
+                              "ssat r2, #8, r2, asr #1      \n"
+                              "ssat r3, #8, r3, asr #1      \n"
+                              "vmov r10, r11, s6, s7        \n"
+                              "vmov r12, s3                 \n"
+                              "strb r3, [lr, r10]           \n"
+                              "strb r2, [lr]                \n"
+                              "add lr, lr, r11              \n"
+                              "cmp r0, r12                  \n"
+                              "bne 1b                       \n"
+                              "pop {r3-r11, pc}             \n");
 }
 
-/* `fast` is a constant where these are called: two loops come of each. */
-#define AED_INLINE static inline __attribute__((always_inline))
+__attribute__((naked)) static void column_stride_2(const uint32_t *x __attribute__((unused)),
+                                                   const uint32_t *x_right __attribute__((unused)),
+                                                   const channel *k __attribute__((unused))) {
+  __asm volatile(LOAD_CHANNEL "1:                           \n"
+                              "vmov r2, s4                  \n"
+                              "ldrd r10, r11, [r0], #8      \n"
+                              "ldr r12, [r0]                \n"
+                              "smlad r2, r10, r4, r2        \n"
+                              "smlad r2, r11, r5, r2        \n"
+                              "smlad r2, r12, r6, r2        \n"
+                              "ldrd r10, r11, [r1], #8      \n"
+                              "ldr r12, [r1]                \n"
+                              "smlabt r2, r10, r7, r2       \n"
+                              "smlabt r2, r11, r8, r2       \n"
+                              "smlabt r2, r12, r9, r2       \n"
+                              "vmov r10, r11, s0, s1        \n"
+                              "vmov r12, s2                 \n"
+                              "lsl r2, r2, #1               \n"
+                              "smmlar r2, r2, r10, r12      \n"
+                              "asr r2, r2, r11              \n"
+                              "ssat r2, #8, r2, asr #1      \n"
+                              "vmov r11, s7                 \n"
+                              "vmov r12, s3                 \n"
+                              "strb r2, [lr]                \n"
+                              "add lr, lr, r11              \n"
+                              "cmp r0, r12                  \n"
+                              "bne 1b                       \n"
+                              "pop {r3-r11, pc}             \n");
+}
 
-/* One channel, stride_w 1: two output columns from words a and b of three rows. */
-AED_INLINE void plane_stride_1(const aed_conv_params *p, const channel *k, int32_t fast,
-                               const uint32_t *x, int32_t columns, int32_t rows, int32_t n,
-                               int8_t *y) {
-  const uint32_t u0 = k->w01[0], u1 = k->w01[1], u2 = k->w01[2];
-  const uint32_t v0 = k->w12[0], v1 = k->w12[1], v2 = k->w12[2];
-  const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->shift, offset = k->offset;
-  const int32_t out_c = p->out_c, y_row = p->out_w * out_c, step = p->stride_h;
-  for (int32_t j = 0; j + 1 < columns; j++, x += rows, y += 2 * out_c) {
-    const uint32_t *a = x, *b = x + rows;
-    const int32_t second = 2 * j + 1 < p->out_w ? out_c : 0;
-    int8_t *out = y;
-    for (int32_t r = 0; r < n; r++, a += step, b += step, out += y_row) {
-      int32_t acc0 = aed_smlad(a[0], u0, bias), acc1 = aed_smlatb(a[0], u0, bias);
-      acc0 = aed_smlad(a[1], u1, acc0), acc1 = aed_smlatb(a[1], u1, acc1);
-      acc0 = aed_smlad(a[2], u2, acc0), acc1 = aed_smlatb(a[2], u2, acc1);
-      acc0 = aed_smlabt(b[0], v0, acc0), acc1 = aed_smlad(b[0], v0, acc1);
-      acc0 = aed_smlabt(b[1], v1, acc0), acc1 = aed_smlad(b[1], v1, acc1);
-      acc0 = aed_smlabt(b[2], v2, acc0), acc1 = aed_smlad(b[2], v2, acc1);
-      if (fast != 0) {
-        acc0 = aed_rescale_relu(acc0, multiplier, shift, offset);
-        acc1 = aed_rescale_relu(acc1, multiplier, shift, offset);
-      } else {
-        acc0 = finish(p, k, acc0);
-        acc1 = finish(p, k, acc1);
-      }
-      /* Of an odd width the last column has no neighbour: its own value comes last. */
-      out[second] = (int8_t)acc1;
-      out[0] = (int8_t)acc0;
+_Static_assert(offsetof(channel, w01) == 32 && offsetof(channel, y) == 56,
+               "LOAD_CHANNEL relies on the layout");
+
+/* The same for any rounding, clamp and vertical stride. */
+static void column_exact(const aed_conv_params *p, int32_t c, const uint32_t *x,
+                         const uint32_t *x_right, const channel *k, int32_t n) {
+  const int32_t multiplier = p->multiplier[c], shift = p->shift[c], zero = p->output_zero_point;
+  const int32_t low = p->act_min, high = p->act_max, stride = p->stride_h;
+  const int32_t two = p->stride_w == 1;
+  int8_t *y = k->y;
+  for (; n > 0; n--, x += stride, x_right += stride, y += k->y_row) {
+    int32_t a = k->bias, b = k->bias;
+    for (int32_t r = 0; r < 3; r++) {
+      a = aed_smlabt(x_right[r], k->w12[r], aed_smlad(x[r], k->w01[r], a));
+      b = aed_smlad(x_right[r], k->w12[r], aed_smlatb(x[r], k->w01[r], b));
     }
+    if (two) {
+      y[k->second] = (int8_t)aed_clamp(aed_rescale(b, multiplier, shift) + zero, low, high);
+    }
+    *y = (int8_t)aed_clamp(aed_rescale(a, multiplier, shift) + zero, low, high);
   }
 }
 
-/* One channel, stride_w 2: one output column. */
-AED_INLINE void plane_stride_2(const aed_conv_params *p, const channel *k, int32_t fast,
-                               const uint32_t *x, int32_t rows, int32_t n, int8_t *y) {
-  const uint32_t u0 = k->w01[0], u1 = k->w01[1], u2 = k->w01[2];
-  const uint32_t v0 = k->w12[0], v1 = k->w12[1], v2 = k->w12[2];
-  const int32_t bias = k->bias, multiplier = k->multiplier, shift = k->shift, offset = k->offset;
-  const int32_t out_c = p->out_c, y_row = p->out_w * out_c, step = p->stride_h;
-  for (int32_t j = 0; j < p->out_w; j++, x += rows, y += out_c) {
-    const uint32_t *a = x, *b = x + rows;
-    int8_t *out = y;
-    for (int32_t r = 0; r < n; r++, a += step, b += step, out += y_row) {
-      int32_t acc = aed_smlad(a[0], u0, bias);
-      acc = aed_smlad(a[1], u1, acc);
-      acc = aed_smlad(a[2], u2, acc);
-      acc = aed_smlabt(b[0], v0, acc);
-      acc = aed_smlabt(b[1], v1, acc);
-      acc = aed_smlabt(b[2], v2, acc);
-      acc = fast != 0 ? aed_rescale_relu(acc, multiplier, shift, offset) : finish(p, k, acc);
-      *out = (int8_t)acc;
+/* n output rows of one channel from its plane; y is the first output. */
+static void plane(const aed_conv_params *p, int32_t c, const uint32_t *x, int32_t rows, int32_t n,
+                  int8_t *y) {
+  const int32_t fast = p->fast_rounding != 0 && p->stride_h == p->stride_w;
+  const int8_t *w = p->weights + 9 * (c / 4 * 4) + c % 4;
+  channel k = {.bias = p->bias[c],
+               .bias_again = p->bias[c],
+               .multiplier = p->multiplier[c],
+               .y_row = p->out_w * p->out_c,
+               .y = y};
+  if (fast) {
+    k.shift1 = -p->shift[c] - 1;
+    k.offset = (2 * p->output_zero_point + 1) * ((int32_t)1 << k.shift1);
+  }
+  for (int32_t row = 0; row < 3; row++, w += 12) {
+    k.w01[row] = aed_low((uint32_t)w[0], (uint32_t)w[4]);
+    k.w12[row] = aed_low((uint32_t)w[4], (uint32_t)w[8]);
+  }
+  const int32_t step = 3 - p->stride_w; /* output columns of a word column */
+  for (int32_t ox = 0; ox < p->out_w; ox += step, x += rows, k.y += step * p->out_c) {
+    k.end = x + n * p->stride_h;
+    k.second = ox + 1 < p->out_w ? p->out_c : 0;
+    if (!fast) {
+      column_exact(p, c, x, x + rows, &k, n);
+    } else if (p->stride_w == 1) {
+      column_stride_1(x, x + rows, &k);
+    } else {
+      column_stride_2(x, x + rows, &k);
     }
   }
 }
@@ -208,29 +296,7 @@ static void planes(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_
   for (int32_t c = 0; c < p->out_c; c += 4) {
     widen(p, x + c, oy * p->stride_h - p->pad_top, columns, rows, scratch);
     for (int32_t i = 0; i < 4; i++) {
-      const int8_t *w = p->weights + 9 * c + i;
-      channel k = {
-          .bias = p->bias[c + i], .multiplier = p->multiplier[c + i], .shift = p->shift[c + i]};
-      if (p->fast_rounding != 0) {
-        k.shift = -k.shift - 1;
-        k.offset = (2 * p->output_zero_point + 1) * ((int32_t)1 << k.shift);
-      }
-      for (int32_t row = 0; row < 3; row++, w += 12) {
-        k.w01[row] = aed_low((uint32_t)w[0], (uint32_t)w[4]);
-        k.w12[row] = aed_low((uint32_t)w[4], (uint32_t)w[8]);
-      }
-      const uint32_t *plane = scratch + i * columns * rows;
-      if (p->stride_w == 2) {
-        if (p->fast_rounding != 0) {
-          plane_stride_2(p, &k, 1, plane, rows, n, y + c + i);
-        } else {
-          plane_stride_2(p, &k, 0, plane, rows, n, y + c + i);
-        }
-      } else if (p->fast_rounding != 0) {
-        plane_stride_1(p, &k, 1, plane, columns, rows, n, y + c + i);
-      } else {
-        plane_stride_1(p, &k, 0, plane, columns, rows, n, y + c + i);
-      }
+      plane(p, c + i, scratch + i * columns * rows, rows, n, y + c + i);
     }
   }
 }
