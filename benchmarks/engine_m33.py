@@ -2,8 +2,8 @@
 
     python benchmarks/engine_m33.py [MODEL.tflite ...] [--layers] [--arena-limit BYTES] [--flag=-DAED_PORTABLE]
 
-Without a model: YAMNet-256 with random weights. Instructions are counted by QEMU (mps2-an505, -icount) and repeat exactly; they are no time. Every layer is compared with
-the host engine. `--flag` adds a compiler flag, for example -DAED_PORTABLE: the kernels without the DSP extension.
+Without a model: YAMNet-256 with random weights. Instructions are counted by QEMU (mps2-an505, -icount) and repeat exactly;
+they are no time. Every layer is compared with the host engine. `--flag` adds a compiler flag, for example -DAED_PORTABLE: the kernels without the DSP extension.
 """
 
 import argparse

@@ -132,24 +132,30 @@ __attribute__((naked)) static void quad_of_pixels(const uint32_t *x __attribute_
                                                    "pop {r3-r11, pc}             \n");
 }
 
-/* Four channels of packed weights [depth][4] as pairs [depth / 2][4] in the order of
- * aed_expand_2. */
+/* Four depths of four channels, one word a depth, as pairs in the order of aed_expand_2. */
+static inline void widen_weights(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3,
+                                 uint32_t *out) {
+  uint32_t a = aed_even(w0), b = aed_even(w2), c = aed_odd(w0), d = aed_odd(w2);
+  out[0] = aed_low(a, b);
+  out[1] = aed_low(c, d);
+  out[2] = aed_high(a, b);
+  out[3] = aed_high(c, d);
+  a = aed_even(w1), b = aed_even(w3), c = aed_odd(w1), d = aed_odd(w3);
+  out[4] = aed_low(a, b);
+  out[5] = aed_low(c, d);
+  out[6] = aed_high(a, b);
+  out[7] = aed_high(c, d);
+}
+
+/* Four channels of packed weights [depth][4] as pairs [depth / 2][4]. */
 static void expand_weights(const int8_t *w, int32_t depth, uint32_t *out) {
-  for (; depth > 0; depth -= 4, w += 16, out += 8) {
-    const uint32_t w0 = aed_load4(w);
-    const uint32_t w1 = depth > 1 ? aed_load4(w + 4) : 0;
-    const uint32_t w2 = depth > 2 ? aed_load4(w + 8) : 0;
-    const uint32_t w3 = depth > 3 ? aed_load4(w + 12) : 0;
-    uint32_t a = aed_even(w0), b = aed_even(w2), c = aed_odd(w0), d = aed_odd(w2);
-    out[0] = aed_low(a, b);
-    out[1] = aed_low(c, d);
-    out[2] = aed_high(a, b);
-    out[3] = aed_high(c, d);
-    a = aed_even(w1), b = aed_even(w3), c = aed_odd(w1), d = aed_odd(w3);
-    out[4] = aed_low(a, b);
-    out[5] = aed_low(c, d);
-    out[6] = aed_high(a, b);
-    out[7] = aed_high(c, d);
+  for (; depth >= 4; depth -= 4, w += 16, out += 8) {
+    widen_weights(aed_load4(w), aed_load4(w + 4), aed_load4(w + 8), aed_load4(w + 12), out);
+  }
+  if (depth > 0) {
+    uint32_t rest[4] = {0, 0, 0, 0};
+    memcpy(rest, w, 4 * (size_t)depth);
+    widen_weights(rest[0], rest[1], rest[2], rest[3], out);
   }
 }
 

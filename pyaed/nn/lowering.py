@@ -306,17 +306,18 @@ def _depthwise_conv_2d(graph: Graph, op: Operator) -> Step:
     return Step(op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch, y.size * taps, in_place)
 
 
-def scratch_bytes(kernel: str, p: dict, out_rows: int) -> tuple[int, int]:
+def scratch_bytes(kernel: str, p: dict, out_rows: int, tile: int | None = None) -> tuple[int, int]:
     """Return the field `tile` of a convolution, and the scratch memory it needs when it computes `out_rows` rows at a time.
 
-    The portable kernels and those of the Cortex-M33 make do with the same memory.
+    The portable kernels and those of the Cortex-M33 make do with the same memory. `tile` asks for a certain number of
+    pixels, for kernels that are not depthwise.
     """
     taps = p["kernel_h"] * p["kernel_w"]
     if kernel != "aed_depthwise_s8":
         # Widened weights of four channels, widened pixels of a tile, and two gathered windows.
         depth = taps * p["in_c"]
         pixel_bytes = 8 * -(-depth // 4)
-        tile = max(2, min(TILE_BYTES // pixel_bytes, 64, out_rows * p["out_w"] + 1) // 2 * 2)
+        tile = tile or max(2, min(TILE_BYTES // pixel_bytes, 64, out_rows * p["out_w"] + 1) // 2 * 2)
         return tile, (4 + tile) * pixel_bytes + (0 if kernel == "aed_pointwise_s8" else 2 * depth)
     portable = 4 * taps + p["in_c"]
     fits = (p["kernel_h"], p["kernel_w"], p["dilation_h"], p["dilation_w"], p["depth_multiplier"]) == (3, 3, 1, 1, 1)

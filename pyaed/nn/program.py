@@ -1,14 +1,14 @@
 """A lowered and planned network: what the C emitter prints and the host engine runs."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.nn.chain import MAX_STAGES, chain, runs
 from pyaed.nn.graph import Graph, read_tflite
-from pyaed.nn.lowering import Step, View, lower
+from pyaed.nn.lowering import Step, View, lower, scratch_bytes
 from pyaed.nn.plan import Block, pack
 
 IO_TYPES = {"int8": "AED_NN_INT8", "uint8": "AED_NN_UINT8", "float32": "AED_NN_FLOAT32"}
@@ -123,19 +123,42 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
         )
     steps, views = _lower_all(graph)
     program = _plan(graph, steps, views)
-    if arena_limit is None or program.arena_size <= arena_limit:
-        return program
-    return _depth_first(graph, steps, views, program, arena_limit)
+    if arena_limit is not None and program.arena_size > arena_limit:
+        steps, program = _depth_first(graph, steps, views, program, arena_limit)
+    return _with_large_tiles(graph, steps, views, program)
 
 
-def _depth_first(graph: Graph, steps: list[Step], views: dict[int, int], whole: Program, limit: int) -> Program:
-    """Try the chains that contain the fullest moment of the plan."""
+def _with_large_tiles(graph: Graph, steps: list[Step], views: dict[int, int], program: Program) -> Program:
+    """Let convolutions widen their weights as rarely as the arena permits without growing."""
+    steps = list(steps)
+    for i, step in enumerate(steps):
+        if step.kernel not in ("aed_conv_s8", "aed_pointwise_s8"):
+            continue
+        p = step.params
+        pixels = p["out_h"] * p["out_w"]
+        for parts in range(1, -(-pixels // p["tile"])):
+            tile = -(-pixels // (2 * parts)) * 2
+            _, size = scratch_bytes(step.kernel, p, p["out_h"], tile)
+            larger = replace(step, params=p | {"tile": tile}, scratch=size)
+            if size > program.arena_size:
+                continue
+            other = _plan(graph, [*steps[:i], larger, *steps[i + 1 :]], views)
+            if other.arena_size <= program.arena_size:
+                steps[i], program = larger, other
+                break
+    return program
+
+
+def _depth_first(
+    graph: Graph, steps: list[Step], views: dict[int, int], whole: Program, limit: int
+) -> tuple[list[Step], Program]:
+    """Try the chains that contain the fullest moment of the plan; return the steps and the program of the best."""
     in_use = [sum(b.size for b, _ in whole.blocks if b.first <= i <= b.last) for i in range(len(steps))]
     peak = in_use.index(max(in_use))
     readers: dict[int, int] = {}
     for index in [graph.outputs[0], *views.values(), *(i for step in steps for i in step.reads.values())]:
         readers[index] = readers.get(index, 0) + 1
-    best = whole
+    best = (steps, whole)
     for first, last in runs(steps, readers):
         if not first <= peak <= last:
             continue
@@ -146,10 +169,10 @@ def _depth_first(graph: Graph, steps: list[Step], views: dict[int, int], whole: 
             for band in _bands(steps[j].params["out_h"]):
                 joined = [*steps[:i], chain(steps[i : j + 1], band), *steps[j + 1 :]]
                 program = _plan(graph, joined, views)
-                if program.arena_size < best.arena_size:
-                    best = program
+                if program.arena_size < best[1].arena_size:
+                    best = (joined, program)
                 if program.arena_size <= limit:
-                    return program
+                    return joined, program
     return best
 
 
