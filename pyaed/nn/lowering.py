@@ -36,8 +36,10 @@ KERNELS = {
     "aed_dequantize_u8_f32": "aed_affine_params",
 }
 
-#: Widened inputs of one tile on the Cortex-M33, at most, in bytes. Larger tiles widen the weights less often.
-TILE_BYTES = 16384
+#: Widened inputs of a convolution on the Cortex-M33, in bytes: of one tile of pixels (larger ones follow where the arena
+#: has room for them), and of four channels of a depthwise layer.
+TILE_BYTES = 8192
+PLANE_BYTES = 16384
 
 #: Accumulators stay below this, see aed_rescale in nn_c/src/aed_nn_math.h.
 ACCUMULATOR_LIMIT = 1 << 30
@@ -330,7 +332,7 @@ def scratch_bytes(kernel: str, p: dict, out_rows: int, tile: int | None = None) 
         return 16 * columns * ((rows - 1) * p["stride_h"] + 3)
 
     tile = out_rows
-    while tile > 1 and planes(tile) > TILE_BYTES:
+    while tile > 1 and planes(tile) > PLANE_BYTES:
         tile -= 1
     return tile, max(portable, planes(tile))
 
