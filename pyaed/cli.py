@@ -217,6 +217,21 @@ def dataset_check(config_path: Path | None, overrides: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.option("--clear", is_flag=True, help="Remove everything.")
+def cache(clear: bool) -> None:
+    """Show the feature cache: where it is and what it takes (PYAED_CACHE names the folder, PYAED_CACHE_LIMIT the GiB)."""
+    from pyaed import data
+
+    folder, limit = data.cache_root(), data.cache_limit()
+    if clear:
+        count, removed = data.prune(folder, 0)
+        click.echo(f"removed {count} entries, {removed / 2**20:.1f} MiB")
+    entries = data.cache_entries(folder)
+    size = sum(size for _, size, _ in entries)
+    click.echo(f"{folder}: {len(entries)} entries, {size / 2**20:.1f} MiB of at most {limit / 2**30:g} GiB")
+
+
+@cli.command()
 @click.option("--data", type=click.Path(path_type=Path), help="An ESC-format data set instead of the synthetic one.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pyaed_demo"), show_default=True)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")

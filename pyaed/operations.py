@@ -44,6 +44,8 @@ class Run:
         Evaluation reports by name.
     history : list of dict
         One row an epoch of the run's training.
+    settings : ModelMetadata or None
+        Of the model that was evaluated last.
     echo : callable
         Takes the text of results; notes on the way go to the log.
     """
@@ -56,6 +58,7 @@ class Run:
     image_of: tuple[Path, str] | None = None
     reports: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    settings: ModelMetadata | None = None
     echo: Callable[[str], None] = print
 
 
@@ -420,6 +423,7 @@ def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable
         settings.class_thresholds,
     )
     run.echo(run.reports[name].table())
+    run.settings = settings
 
 
 @contextmanager
@@ -783,3 +787,73 @@ def run_mode(run: Run, mode: str | None = None) -> None:
     for operation in OPERATIONS[mode]:
         log.info("--- %s", operation.__name__.replace("_", " "))
         operation(run)
+    _page(run, mode)
+    _track(run, mode)
+
+
+WORST_ERRORS = 6
+
+
+def _page(run: Run, mode: str) -> None:
+    """Write ``report.html`` where something was evaluated."""
+    if not run.reports:
+        return
+    import numpy
+
+    from pyaed import data, evaluation
+
+    config, settings, last = run.config, run.settings, list(run.reports.values())[-1]
+    paths = {clip.name: clip.path for clip in last.clips}
+    front_end, worst = FrontEnd(settings.features), []
+    for item in sorted(last.wrong, key=lambda item: -item["score"])[:WORST_ERRORS]:
+        pcm = data.load_pcm(paths[item["file"]], settings.preprocessing)
+        worst.append({**item, "pcm": pcm, "rate": settings.features.sample_rate, "log_mel": front_end.log_mel(pcm)})
+    clips = {key: settings.provenance.get(f"{key}_clips") for key in ("training", "validation")}
+    facts = {
+        "operation": mode,
+        "model": (run.quantized_model or run.float_model).name,
+        "classes": ", ".join(settings.class_names),
+        "data": ", ".join(
+            [f"{n} {key} clips" for key, n in clips.items() if n] + [f"{len(last.clips)} clips tested here"]
+        ),
+        "features": f"{settings.features.n_mels} mel bands x {settings.features.patch_length} frames, "
+        f"{settings.features.sample_rate} Hz",
+        "seed": config.general.global_seed,
+        "versions": f"pyaed {__version__}, Python {platform.python_version()}, NumPy {numpy.__version__}",
+        "written": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
+    }
+    page = evaluation.write_page(
+        run.folder / "report.html",
+        config.general.project_name,
+        facts,
+        list(run.reports.values()),
+        run.folder / "training_curves.png" if run.history else None,
+        worst,
+        run.image.table() if run.image else (),
+        yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False),
+        notes(config, mode),
+    )
+    log.info("report: %s", page)
+
+
+def _track(run: Run, mode: str) -> None:
+    """Hand the finished run to MLflow where `mlflow.uri` names a place and there is something to record."""
+    section = run.config.mlflow
+    if section is None or section.uri is None or not (run.history or run.reports):
+        return
+    from pyaed import tracking
+
+    metrics = {}
+    for name, report in run.reports.items():
+        metrics |= {
+            f"{name} clip_accuracy": report.clip_accuracy.value,
+            f"{name} patch_accuracy": report.patch_accuracy.value,
+        }
+        if report.multi_label:
+            metrics[f"{name} mean_average_precision"] = report.mean_average_precision
+    settings = {
+        "operation_mode": mode,
+        **run.config.model_dump(mode="json", exclude={"operation_mode", "hydra", "mlflow"}),
+    }
+    name = f"{mode} {run.folder.name}"
+    tracking.log_run(section.uri, run.config.general.project_name, name, settings, run.history, metrics, run.folder)

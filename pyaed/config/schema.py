@@ -267,7 +267,7 @@ class Deployment(Section):
 
 
 class Mlflow(Section):
-    uri: PathText | None = None
+    uri: str | None = None
 
 
 class HydraRun(Section):

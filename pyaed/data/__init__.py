@@ -1,5 +1,6 @@
 """From labelled clips on disk to patches of features: reading, decoding, time-domain preprocessing, splits, cache."""
 
+from pyaed.data.cache import cache_entries, cache_limit, cache_root, prune
 from pyaed.data.check import Finding, check_clips, shared_clips, summary
 from pyaed.data.clips import Clip, ClipSet, list_clips, read_clips
 from pyaed.data.decode import decode
@@ -15,6 +16,9 @@ __all__ = [
     "PatchSet",
     "Sets",
     "Splits",
+    "cache_entries",
+    "cache_limit",
+    "cache_root",
     "check_clips",
     "decode",
     "extract_features",
@@ -23,6 +27,7 @@ __all__ = [
     "non_silent_intervals",
     "preprocess",
     "preprocessing_settings",
+    "prune",
     "read_clips",
     "read_sets",
     "shared_clips",

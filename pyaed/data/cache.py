@@ -7,15 +7,19 @@ import json
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
 
+from pyaed.errors import UserError
+
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1  # part of every key: a change of layout or meaning makes old entries invisible
+DEFAULT_LIMIT_GIB = 20.0
 DIGEST_SIZE = hashlib.sha256().digest_size
 
 
@@ -49,6 +53,8 @@ def load_entry(path: Path) -> np.ndarray | None:
         log.warning("feature cache: cannot read %s (%s); computing again", path, error.strerror or error)
         return None
     body, digest = data[:-DIGEST_SIZE], data[-DIGEST_SIZE:]
+    with contextlib.suppress(OSError):
+        os.utime(path)  # what is used stays longest
     if hashlib.sha256(body).digest() != digest:
         log.warning("feature cache: %s is damaged; computing again", path)
         return None
@@ -73,3 +79,51 @@ def save_entry(path: Path, array: np.ndarray) -> bool:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return True
+
+
+def cache_limit() -> int:
+    """Bytes that the feature cache may take: ``PYAED_CACHE_LIMIT`` in GiB, default 20."""
+    given = os.environ.get("PYAED_CACHE_LIMIT")
+    try:
+        limit = float(given) if given else DEFAULT_LIMIT_GIB
+    except ValueError:
+        limit = -1.0
+    if not 0 <= limit < 1e9:
+        raise UserError(f"PYAED_CACHE_LIMIT is {given!r}, expected a number of GiB, 0 or more")
+    return int(limit * 2**30)
+
+
+def cache_entries(folder: Path) -> list[tuple[float, int, Path]]:
+    """Return (time of last use, bytes, path) of every entry, the longest unused first."""
+    found = []
+    for path in (folder / "features").glob("*/*.npy"):
+        with contextlib.suppress(OSError):  # another process has just removed it
+            state = path.stat()
+            found.append((state.st_mtime, state.st_size, path))
+    return sorted(found)
+
+
+def prune(folder: Path, limit: int) -> tuple[int, int]:
+    """Remove the entries that were not used for longest until the rest takes at most `limit` bytes.
+
+    What an interrupted process left half-written a day ago goes too. Safe while other processes read: an entry that is gone is computed again.
+
+    Returns
+    -------
+    (int, int)
+        Entries and bytes removed.
+    """
+    for path in (folder / "features").glob("*/.*.npy.*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - 86400:
+                path.unlink()
+    entries = cache_entries(folder)
+    excess = sum(size for _, size, _ in entries) - limit
+    count = removed = 0
+    for _, size, path in entries:
+        if removed >= excess:
+            break
+        with contextlib.suppress(OSError):
+            path.unlink()
+            count, removed = count + 1, removed + size
+    return count, removed

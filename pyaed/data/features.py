@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from pyaed.data.cache import cache_root, entry_key, entry_path, load_entry, save_entry
+from pyaed.data.cache import cache_limit, cache_root, entry_key, entry_path, load_entry, prune, save_entry
 from pyaed.data.clips import Clip, ClipSet, listing
 from pyaed.data.preprocess import load_pcm, preprocessing_settings
 from pyaed.errors import UserError
@@ -119,6 +119,7 @@ def extract_features(
     folder = None
     if cache:
         folder = cache_root() if cache_dir is None else Path(cache_dir)
+        limit = cache_limit()
     cached = _Cached(frontend, settings, folder)
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -128,6 +129,10 @@ def extract_features(
     finally:
         executor.shutdown(cancel_futures=True)
 
+    if folder is not None and cached.hits < len(clips):
+        count, removed = prune(folder, limit)
+        if count:
+            log.info("feature cache: %d entries (%d bytes) removed to stay under the limit", count, removed)
     bad = [(clip, result) for clip, result in zip(clips, results) if isinstance(result, str)]
     if bad and (not skip_bad or len(bad) == len(clips)):
         hint = "; dataset.skip_bad_clips=True leaves such clips out" if not skip_bad else ""

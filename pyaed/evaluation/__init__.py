@@ -11,6 +11,7 @@ from pyaed.evaluation.metrics import (
     mean_interval,
     wilson_interval,
 )
+from pyaed.evaluation.page import calibration, write_page
 from pyaed.evaluation.predictions import prediction_table, write_predictions_csv, write_predictions_json
 from pyaed.evaluation.predictors import (
     board_predictor,
@@ -29,6 +30,7 @@ __all__ = [
     "average_precision",
     "best_thresholds",
     "board_predictor",
+    "calibration",
     "class_scores",
     "clip_decisions",
     "confusion_matrix",
@@ -42,6 +44,7 @@ __all__ = [
     "tflite_predictor",
     "wilson_interval",
     "write_events",
+    "write_page",
     "write_predictions_csv",
     "write_predictions_json",
 ]

@@ -48,6 +48,10 @@ class Report:
         See `clip_decisions`.
     wrong : tuple of dict
         Clips that were decided wrongly: file, truth, decision, score.
+    clips : tuple of Clip
+        That were decided about.
+    truth : ndarray
+        In the form of `decided`.
     files : tuple of Path
         What was written.
     """
@@ -64,6 +68,8 @@ class Report:
     clip_scores: np.ndarray
     decided: np.ndarray
     wrong: tuple[dict[str, Any], ...]
+    clips: tuple[Any, ...]
+    truth: np.ndarray
     files: tuple[Path, ...] = ()
 
     @property
@@ -210,6 +216,8 @@ def evaluate(
             }
             for i in np.flatnonzero(~clip_right)
         ),
+        clips=tuple(clips),
+        truth=truth,
     )
     log.info("%s: clip accuracy %s, patch accuracy %s", name, report.clip_accuracy, report.patch_accuracy)
     if out_dir is None:

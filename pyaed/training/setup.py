@@ -169,3 +169,34 @@ def _tensorboard(logs_dir: Path) -> list[Any]:
         log.warning("training.callbacks.TensorBoard: not installed, going on without (pip install 'pyaed[tracking]')")
         return []
     return [import_keras().callbacks.TensorBoard(log_dir=str(logs_dir))]
+
+
+def tensorboard_writer(logs_dir: Path) -> Any:
+    """Return a function that writes an epoch's figures for ``tensorboard --logdir``, and closes the file on None.
+
+    Without TensorBoard it does nothing; a file that can't be written is a line in the log.
+    """
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        return lambda row: None
+    from pyaed.models.keras import import_tensorflow
+
+    tf = import_tensorflow()
+    try:
+        writer = tf.summary.create_file_writer(str(logs_dir))
+    except Exception as error:  # TensorFlow's own errors, of many kinds
+        log.warning("TensorBoard: cannot write %s (%s)", logs_dir, str(error).splitlines()[0])
+        return lambda row: None
+
+    def write(row: Mapping[str, float] | None) -> None:
+        if row is None:
+            writer.close()
+            return
+        with writer.as_default(step=int(row["epoch"])):
+            for name, value in row.items():
+                if name != "epoch":
+                    tf.summary.scalar(name, value)
+        writer.flush()
+
+    return write

@@ -151,6 +151,7 @@ def train(
         ],
     )
     predict = predictor(model)
+    board = setup.tensorboard_writer(csv_path.parent)
     history, first_epoch = state["history"], state["epoch"]
     bar = iter(progress(range(epochs - first_epoch), label="training", unit="epochs"))
 
@@ -183,6 +184,7 @@ def train(
             save(model, best_path, metadata)
         save(model, last_path, metadata, state)
         _write_csv(csv_path, history)
+        board(row)
 
     lambdas = keras.callbacks.LambdaCallback
     model.fit(
@@ -210,6 +212,7 @@ def train(
     )
     for _ in bar:  # the progress line ends, also after an early stop
         pass
+    board(None)
     model.set_weights(best_weights)
     if state["best_epoch"] <= first_epoch:  # resumed, and no epoch was better
         save(model, best_path, metadata)
@@ -329,7 +332,7 @@ def _plot(history: list[dict[str, float]], best_epoch: int, path: Path) -> None:
     ):
         for kind in kinds:
             if kind in history[0]:
-                axes.plot(epochs, [row[kind] for row in history], label=kind)
+                axes.plot(epochs, [row[kind] for row in history], label=kind, marker="." if len(epochs) < 30 else None)
         axes.axvline(best_epoch, color="grey", linestyle=":", label="best epoch")
         axes.set_xlabel("epoch")
         axes.set_ylabel(kinds[0])

@@ -49,6 +49,7 @@ def dataset(shared, tmp_path_factory):
 @pytest.mark.parametrize("name", FILES)
 def test_runs_as_it_is(shared, dataset, tmp_path, monkeypatch, name):
     monkeypatch.setenv("PYAED_PRETRAINED", str(shared / "pretrained/st_model_zoo"))
+    monkeypatch.chdir(tmp_path)  # MLflow's folder is given relative to here
     tree = yaml.safe_load((shared / name).read_text())
     mode = tree["operation_mode"]
     overrides = [f"hydra.run.dir={tmp_path / 'run'}"]
@@ -82,3 +83,5 @@ def test_runs_as_it_is(shared, dataset, tmp_path, monkeypatch, name):
     letters = {"t": "training", "q": "quantization", "e": "evaluation", "b": "benchmarking", "d": "deployment"}
     for part in [letters[c] for c in mode.removeprefix("chain_")] if mode.startswith("chain_") else [mode]:
         assert (tmp_path / "run" / made[part]).stat().st_size > 0
+    evaluates = mode in ("training", "evaluation", "chain_tqe", "chain_tbqeb")
+    assert (tmp_path / "run/report.html").is_file() == evaluates

@@ -1,7 +1,9 @@
 """The commands, one after another, on a small project; each in a process of its own."""
 
 import csv
+import importlib.util
 import json
+import os
 import sys
 
 import pytest
@@ -132,3 +134,36 @@ def test_config_check_and_schema(project):
     assert "did you mean 'n_mels'" in result.err
     result = project.pyaed("config", "schema")
     assert json.loads(result.out)["title"] == "pyaed configuration"
+
+
+def test_dataset_check(project, tmp_path):
+    result = project.pyaed("dataset", "check", "-c", project.config)
+    assert result.code == 0, result.out
+    assert "40 clips: nothing wrong" in result.out
+    (tmp_path / "meta.csv").write_text("filename,category\n1-0000-alarm.wav,alarm\ngone.wav,alarm\n")
+    result = project.pyaed(
+        "dataset", "check", f"dataset.test_csv_path={tmp_path / 'meta.csv'}", "dataset.test_audio_path=data/audio"
+    )
+    assert result.code == 1
+    assert "missing     gone.wav" in result.out
+    assert "1 clips: 1 missing" in result.out
+
+
+def test_cache(project, tmp_path):
+    env = {**os.environ, "PYAED_CACHE": str(tmp_path), "PYAED_CACHE_LIMIT": "0.5"}
+    (tmp_path / "features/ab").mkdir(parents=True)
+    (tmp_path / "features/ab/abcd.npy").write_bytes(bytes(1 << 20))
+    result = project.pyaed("cache", env=env)
+    assert "1 entries, 1.0 MiB of at most 0.5 GiB" in result.out
+    result = project.pyaed("cache", "--clear", env=env)
+    assert "removed 1 entries, 1.0 MiB" in result.out
+    assert not (tmp_path / "features/ab/abcd.npy").exists()
+
+
+def test_the_run_left_its_report(project):
+    text = (project.folder / "run/report.html").read_text()
+    for part in ("Training", "int8 engine", "Calibration", "Configuration"):
+        assert part in text
+    assert list((project.folder / "run/logs").glob("events.out.tfevents.*")) or not importlib.util.find_spec(
+        "tensorboard"
+    )

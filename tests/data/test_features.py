@@ -162,3 +162,30 @@ def test_the_length_that_the_message_asks_for_is_enough(tmp_path):
 def test_another_rate_than_the_features(clips):
     with pytest.raises(UserError, match="target_rate is 8000 Hz, but the features were specified for 16000 Hz"):
         extract_features(clips, FrontEnd(SPEC), {"target_rate": 8000})
+
+
+def test_the_cache_keeps_what_was_used_last_and_stays_under_its_limit(clips, tmp_path, monkeypatch):
+    import os
+
+    from pyaed.data import cache_entries, cache_limit, prune
+
+    extract_features(clips, FrontEnd(SPEC), PREPROCESSING, tmp_path)
+    for i, (_, _, path) in enumerate(cache_entries(tmp_path)):
+        os.utime(path, (i, i))
+    extract_features(list(clips)[:3], FrontEnd(SPEC), PREPROCESSING, tmp_path)  # used again
+    used = {path for _, _, path in cache_entries(tmp_path)[-3:]}
+    sizes = {path: size for _, size, path in cache_entries(tmp_path)}
+    leftover = next(iter(used)).parent / ".abc.npy.1.1"
+    leftover.write_bytes(b"half")
+    os.utime(leftover, (0, 0))
+    count, removed = prune(tmp_path, sum(sizes[path] for path in used))
+    assert {path for _, _, path in cache_entries(tmp_path)} == used
+    assert (count, removed) == (len(clips) - 3, sum(sizes.values()) - sum(sizes[path] for path in used))
+    assert not leftover.exists()
+
+    monkeypatch.setenv("PYAED_CACHE_LIMIT", "0")
+    extract_features(clips, FrontEnd(SPEC), PREPROCESSING, tmp_path)
+    assert cache_entries(tmp_path) == []
+    monkeypatch.setenv("PYAED_CACHE_LIMIT", "much")
+    with pytest.raises(UserError, match="PYAED_CACHE_LIMIT"):
+        cache_limit()

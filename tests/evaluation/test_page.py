@@ -1,0 +1,53 @@
+"""The HTML page: self-contained, escaped, and its calibration."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pyaed.data import Clip, PatchSet
+from pyaed.evaluation import calibration, evaluate, write_page
+
+NAMES = ("dog", "<script>")
+
+
+@pytest.fixture(params=[False, True], ids=["one label", "several"])
+def report(request, tmp_path):
+    clips = tuple(Clip(Path(f"{i}.wav"), f"{i}&.wav", (i % 2,) if request.param else i % 2) for i in range(4))
+    found = PatchSet(np.zeros((4, 2, 2), np.float32), np.arange(4, dtype=np.int32), clips)
+    scores = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]], np.float32)
+    return evaluate(lambda x: scores[: len(x)], found, NAMES, tmp_path, "float", request.param)
+
+
+def test_page(report, tmp_path):
+    rng = np.random.default_rng(0)
+    worst = [
+        {**item, "pcm": rng.integers(-99, 99, 800).astype(np.int16), "rate": 16000, "log_mel": rng.normal(size=(9, 4))}
+        for item in report.wrong
+    ]
+    path = write_page(
+        tmp_path / "report.html", "my <b>project", {"seed": 1}, [report], None, worst, [{"room": "model", "flash": 12345}],
+        "a: '<i>'", ["a note"],
+    )  # fmt: skip
+    text = path.read_text()
+    assert not re.search(r'(src|href)="(?!data:)', text), "everything is inside"
+    for raw in ("<b>", "<i>", "<script>"):
+        assert raw not in text
+    assert "2&amp;.wav" in text
+    assert text.count("<audio") == len(report.wrong) == 1
+    assert "12,345" in text
+    assert ("Mean average precision" in text) == report.multi_label
+
+
+def test_calibration():
+    report = SimpleNamespace(
+        multi_label=False,
+        clip_scores=np.array([[0.95, 0.05], [0.91, 0.09], [0.4, 0.6], [0.0, 1.0]]),
+        decided=np.array([0, 0, 1, 1]),
+        truth=np.array([0, 1, 1, 1]),
+    )
+    found = calibration(report)
+    assert [(b["low"], b["n"], b["right"]) for b in found["bins"]] == [(0.6, 1, 1.0), (0.9, 3, pytest.approx(2 / 3))]
+    assert found["error"] == pytest.approx(0.25 * 0.4 + 0.75 * abs((0.95 + 0.91 + 1) / 3 - 2 / 3))
