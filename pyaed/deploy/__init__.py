@@ -2,6 +2,17 @@
 
 from pyaed.deploy.boards import BOARDS, Board, find_board
 from pyaed.deploy.build import Image, build_image
+from pyaed.deploy.flash import flash
 from pyaed.deploy.generate import check_fit, generate, write_messages_header
 
-__all__ = ["BOARDS", "Board", "Image", "build_image", "check_fit", "find_board", "generate", "write_messages_header"]
+__all__ = [
+    "BOARDS",
+    "Board",
+    "Image",
+    "build_image",
+    "check_fit",
+    "find_board",
+    "flash",
+    "generate",
+    "write_messages_header",
+]

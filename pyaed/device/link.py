@@ -12,7 +12,7 @@ import numpy as np
 import serial
 from serial.tools import list_ports
 
-from pyaed.device import framing
+from pyaed.device import framing, ports
 from pyaed.device.messages import table
 from pyaed.errors import UserError, nearest
 
@@ -141,7 +141,8 @@ class Link:
     Parameters
     ----------
     port : str
-        Anything that pyserial's ``serial_for_url`` takes: ``/dev/ttyACM0``, a pty, ``socket://host:port``.
+        Anything that pyserial's ``serial_for_url`` takes: ``/dev/ttyACM0``, a pty, ``socket://host:port``; or ``auto``, the
+        one ST-LINK that is connected.
     baudrate : int
         Bits per second; ignored by ptys and sockets.
     retries : int
@@ -160,7 +161,7 @@ class Link:
         check: Callable[[], None] | None = None,
         timeout: float | None = None,
     ):
-        self.port = port
+        self.port = port = ports.resolve(port)
         self.retries = retries
         self.device_dropped = 0
         self.events: list[tuple[str, dict]] = []
