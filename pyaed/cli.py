@@ -244,6 +244,29 @@ def demo(data: Path | None, out: Path, overrides: tuple[str, ...]) -> None:
 
 
 @cli.command()
+def ports() -> None:
+    """List the serial ports, ST-LINKs first."""
+    from pyaed import text
+    from pyaed.device import ports as service
+
+    rows = service.list_all()
+    click.echo(text.table(rows) if rows else "no serial port exists here")
+
+
+@cli.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--method", help="cubeprogrammer, openocd, pyocd or copy. Default: the first that is there.")
+@click.option("--serial", help="Serial number of the ST-LINK, where several are connected (see `pyaed ports`).")
+@click.option("--dry-run", is_flag=True, help="Only print the command.")
+def flash(image: Path, method: str | None, serial: str | None, dry_run: bool) -> None:
+    """Bring an image (pyaed.elf) onto the connected board."""
+    from pyaed.deploy import flash as service
+
+    line = service(image, method, serial, dry_run)
+    click.echo(line if dry_run else f"flashed: {line}")
+
+
+@cli.command()
 def doctor() -> None:
     """Show what is installed and what to do about each gap; exit code 1 when the main road is blocked."""
     from pyaed import doctor as service
