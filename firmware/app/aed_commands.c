@@ -390,6 +390,36 @@ static aed_status on_state(aed_commands *commands, exchange *x) {
   return AED_OK;
 }
 
+/* Any rate but 0 starts a microphone that isn't running; 0 stops it. */
+static aed_status on_record(aed_commands *commands, exchange *x) {
+  aed_link_record_request request;
+  memcpy(&request, x->request, sizeof request);
+  if (request.rate != commands->microphone_rate) {
+    aed_board_microphone_stop();
+    commands->microphone_rate = 0;
+    commands->recorded = 0;
+    if (request.rate != 0 && !aed_board_microphone_start(request.rate)) {
+      return AED_ERR_UNSUPPORTED;
+    }
+    commands->microphone_rate = request.rate;
+  }
+  aed_board_microphone counters;
+  aed_board_microphone_get_counters(&counters);
+  const aed_link_record_reply reply = {
+      .position = commands->recorded,
+      .lost = counters.lost,
+      .saturations = counters.saturations,
+      .errors = counters.errors,
+  };
+  put_reply(x, &reply, sizeof reply);
+  int16_t *pcm = (int16_t *)(void *)(x->reply + sizeof reply);
+  const size_t room = request.rate == 0 ? 0 : (MAX_BODY - sizeof reply) / sizeof *pcm;
+  const size_t n = aed_board_microphone_read(pcm, room);
+  x->reply_size += n * sizeof *pcm;
+  commands->recorded += (uint32_t)n;
+  return AED_OK;
+}
+
 static const struct {
   uint32_t type;
   size_t size;      /* bytes of the request's fields */

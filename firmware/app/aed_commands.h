@@ -11,6 +11,8 @@ typedef struct {
   aed_frame_receiver *receiver; /* its counters are reported */
   uint32_t position;            /* samples of the current clip taken so far */
   uint32_t patches;             /* patches of the current clip taken so far */
+  uint32_t microphone_rate;     /* Hz; 0 while it is off */
+  uint32_t recorded;            /* samples given out since the microphone was started */
 } aed_commands;
 
 /* The state of a fresh start. The detector must be bound. */

@@ -88,6 +88,22 @@ uint32_t aed_board_calibrate(void);
 uint32_t aed_board_stack_size(void);
 uint32_t aed_board_stack_used(void);
 
+/* Since the microphone was started. */
+typedef struct {
+  uint32_t lost;        /* samples that nobody took in time */
+  uint32_t saturations; /* blocks (16 ms) in which the filter's output was clipped */
+  uint32_t errors;      /* overruns inside the hardware, DMA errors */
+} aed_board_microphone;
+
+/* Start the microphone at a rate in Hz. 0 when the board has none with that rate, or it doesn't
+ * come up. */
+int32_t aed_board_microphone_start(uint32_t rate);
+void aed_board_microphone_stop(void);
+
+/* Samples that have arrived, at most n of them. Never waits. */
+size_t aed_board_microphone_read(int16_t *pcm, size_t n);
+void aed_board_microphone_get_counters(aed_board_microphone *counters);
+
 /* Implemented by the application, called by a board's fault handler with interrupts off: may call
  * aed_board_write() and nothing else of the board. The board resets afterwards. A board with a
  * console of its own reports there instead. */

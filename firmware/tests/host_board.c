@@ -64,6 +64,24 @@ uint32_t aed_board_stack_used(void) {
   return 0;
 }
 
+int32_t aed_board_microphone_start(uint32_t rate) {
+  (void)rate;
+  return 0;
+}
+
+void aed_board_microphone_stop(void) {
+}
+
+size_t aed_board_microphone_read(int16_t *pcm, size_t n) {
+  (void)pcm;
+  (void)n;
+  return 0;
+}
+
+void aed_board_microphone_get_counters(aed_board_microphone *counters) {
+  *counters = (aed_board_microphone){0};
+}
+
 void aed_board_exit(int32_t code) {
   exit(code);
 }

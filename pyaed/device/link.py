@@ -357,6 +357,47 @@ class Link:
         """Return what the board knows of itself: clock, problems, cause of the reset, last fault (docs/link.md)."""
         return self.request("state")
 
+    def record(self, n_samples: int, rate: int = 16000) -> tuple[np.ndarray, dict]:
+        """Record from the board's microphone.
+
+        Parameters
+        ----------
+        n_samples : int
+        rate : int
+            Hz.
+
+        Returns
+        -------
+        pcm : ndarray of int16, shape (n_samples,)
+        counters : dict
+            'lost', 'saturations', 'errors' since the start, see docs/link.md.
+
+        Raises
+        ------
+        LinkError
+            When the board has no microphone of that rate, or nothing comes from it for two seconds.
+        """
+        self.request("record", rate=0)
+        blocks: list[np.ndarray] = []
+        counters: dict = {}
+        count, last = 0, time.monotonic()
+        try:
+            while count < n_samples:
+                reply = self.request("record", rate=rate, retry=False)
+                pcm = reply.pop("pcm")
+                if reply.pop("position") != count:
+                    raise LinkError(f"{self.port}: a part of the recording was lost on the link")
+                if len(pcm):
+                    last = time.monotonic()
+                elif time.monotonic() - last > QUICK / 5:
+                    raise LinkError(f"{self.port}: the microphone gives no samples")
+                blocks.append(pcm)
+                count += len(pcm)
+                counters = reply
+        finally:
+            self.request("record", rate=0)
+        return np.concatenate([np.zeros(0, np.int16), *blocks])[:n_samples], counters
+
     def reset(self) -> None:
         """Bring the device to the state of a fresh start."""
         self.request("reset")

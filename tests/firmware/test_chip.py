@@ -268,6 +268,87 @@ def test_an_interrupt_that_nobody_asked_for_is_a_fault(elf):
     assert table().events[0].body.unpack(payload[8:])["exception"] == 116
 
 
+#: What the microphone's clock, filter and DMA channel end with (16 kHz, MIC1).
+MICROPHONE = {
+    "RCC_PLL3CFGR": 0x00020001,
+    "RCC_PLL3DIVR": 0x0118025F,
+    "RCC_PLL3FRACR": 0,
+    "RCC_CCIPR3": 0x00020000,
+    "GPIOE_AFRH": 0x330,
+    "GPIOE_MODER": 0xFFFFFFFF & ~0x003C0000 | 0x00280000,
+    "ADF1_CKGCR": 0x00090033,
+    "ADF1_SITFCR": 0x00001F11,
+    "ADF1_BSMXCR": 0,
+    "ADF1_DFLTCR": 0x00000023,
+    "ADF1_DFLTCICR": 0x00201750,
+    "ADF1_DFLTRSFR": 0,
+    "ADF1_DLYCR": 0,
+    "ADF1_GCR": 1,
+    "DMA_CCR": 0x00C05F01,
+}
+#: The same of the DMA channel after it has fetched its node.
+NODE = {"DMA_CTR1": 0x40091001, "DMA_CTR2": 98, "DMA_CBR1": 1024, "DMA_CSAR": 0x460240F2}
+
+
+def test_the_microphone_records_and_counts(chip):
+    chip.run()
+    assert len(exchange(chip, "record", rate=16000)["pcm"]) == 0
+    assert {n: hex(chip.values[n]) for n in MICROPHONE} == {n: hex(v) for n, v in MICROPHONE.items()}
+    names = [name for name, _ in chip.writes]
+    order = ["ADF1_CKGCR", "ADF1_SITFCR", "ADF1_BSMXCR", "DMA_CLLR", "ADF1_DFLTCICR", "ADF1_DFLTRSFR", "ADF1_GCR"]
+    last = [len(names) - names[::-1].index(name) for name in order]
+    assert last == sorted(last)
+    pcm = images.noise(256 * 8 + 5120)
+    for at in range(0, len(pcm), 256):
+        chip.hear(pcm[at : at + 256].tobytes())
+    assert {n: hex(chip.values[n]) for n in NODE} == {n: hex(v) for n, v in NODE.items()}
+    assert chip.values["DMA_CLLR"] & 0xFFFF0003 == 0xF8010000
+    found, position = [], 0
+    while position < 5120:
+        reply = exchange(chip, "record", rate=16000)
+        assert (reply["position"], reply["lost"], reply["saturations"], reply["errors"]) == (position, 0, 0, 0)
+        found.append(reply["pcm"])
+        position += len(reply["pcm"])
+    # The first 8 blocks, while the microphone settles, are dropped.
+    assert np.concatenate(found).tolist() == pcm[256 * 8 :].tolist()
+    for _ in range(64 + 3):  # a second that nobody takes, and three blocks more
+        chip.hear(bytes(512))
+    chip.values["ADF1_DFLTISR"] = 1 << 9 | 1 << 1
+    chip.hear(bytes(512))
+    assert chip.values["ADF1_DFLTISR"] == 0
+    chip.values["DMA_CSR"] |= 3 << 8  # both halves are full: the interrupt came too late
+    chip.interrupt(16 + 35)
+    reply = exchange(chip, "record", rate=16000)
+    assert (reply["lost"], reply["saturations"], reply["errors"]) == (4 * 256 + 512, 1, 1)
+    exchange(chip, "record", rate=0)
+    assert not chip.values["ADF1_DFLTCR"] & 1
+    assert not chip.values["DMA_CCR"] & 1
+    assert exchange(chip, "record", rate=16000)["lost"] == 0  # starts afresh
+
+
+@pytest.mark.parametrize("flag", [("RCC_CR", 29), ("ADF1_DFLTCR", 31)])
+def test_a_microphone_that_does_not_come_up_is_refused(elf, flag):
+    chip = Chip(elf, stuck=(flag,))
+    chip.run()
+    message, header = table()["record"], table().header
+    for rate in (16000, 48000):
+        chip.sent.clear()
+        request = header.pack(type=message.code, status=0, sequence=1, dropped=0) + message.request.pack(rate=rate)
+        chip.receive(framing.encode(request))
+        assert header.unpack(payloads(chip)[0][:8])["status"] == -4
+    assert exchange(chip, "state")["problems"] == 0
+    assert chip.errors == []
+
+
+def test_the_microphones_edge_and_gain_are_options():
+    chip = Chip(images.chip_image("AED_MIC_EDGE=1", "AED_MIC_SCALE=44").elf)
+    chip.run()
+    exchange(chip, "record", rate=16000)
+    assert chip.values["ADF1_BSMXCR"] == 1
+    assert chip.values["ADF1_DFLTCICR"] == 0x02C01750
+    assert chip.errors == []
+
+
 def test_st_spelling_names_the_board():
     assert deploy.find_board("B-U585I-IOT02A").name == "b_u585i_iot02a"
     assert "warning" not in (images.chip_image().elf.parent.parent / "build_b_u585i_iot02a.log").read_text().lower()

@@ -250,6 +250,8 @@ class Chip:
         self.values[name] = value & ~flags | before & flags
         if name == "USART1_TDR":
             self.sent.append(value & 0xFF)
+        elif name == "NVIC_ISER1":  # sets, never clears
+            self.values[name] = before | value
         elif name == "USART1_ICR":
             self.values["USART1_ISR"] &= ~value
         elif name in ("ADF1_DFLTISR", "RCC_CSR"):  # cleared by writing 1, or by RMVF
@@ -388,6 +390,25 @@ class Chip:
             assert self.values["NVIC_ISER1"] >> 29 & 1, "the interrupt is not enabled"
             self.interrupt(USART1_IRQ)
         self.run()
+
+    def hear(self, half: bytes) -> None:
+        """Let the microphone's DMA channel fill the next half of its buffer and raise its interrupt."""
+        v = self.values
+        assert v["ADF1_GCR"] & 1, "the filter was not triggered"
+        assert v["ADF1_DFLTCR"] & 1, "the filter is off"
+        assert v["DMA_CCR"] & 1, "the DMA channel is off"
+        assert self.values["NVIC_ISER1"] >> 3 & 1, "the interrupt is not enabled"
+        if v["DMA_CBR1"] == 0:  # the first act: fetch the node
+            node = v["DMA_CLBAR"] | v["DMA_CLLR"] & 0xFFFC
+            names = ("DMA_CTR1", "DMA_CTR2", "DMA_CBR1", "DMA_CSAR", "DMA_CDAR", "DMA_CLLR")
+            v |= dict(zip(names, struct.unpack("<6I", self.uc.mem_read(node, 24))))
+            self._half = 0
+        size = v["DMA_CBR1"] // 2
+        assert len(half) == size
+        self.uc.mem_write(v["DMA_CDAR"] + self._half * size, half)
+        v["DMA_CSR"] |= 1 << (8 if self._half else 9)
+        self._half ^= 1
+        self.interrupt(DMA_IRQ)
 
     def poke(self, symbol: str, code: bytes) -> None:
         """Replace the first instructions of a function."""

@@ -2,6 +2,7 @@
 #include "board.h"
 
 #include "clock.h"
+#include "microphone.h"
 #include "registers.h"
 #include "startup.h"
 #include "uart.h"
@@ -148,6 +149,22 @@ uint32_t aed_board_calibrate(void) {
                  :
                  : "cc");
   return aed_board_counter() - start;
+}
+
+int32_t aed_board_microphone_start(uint32_t rate) {
+  return rate == AED_MICROPHONE_RATE && aed_microphone_start();
+}
+
+void aed_board_microphone_stop(void) {
+  aed_microphone_stop();
+}
+
+size_t aed_board_microphone_read(int16_t *pcm, size_t n) {
+  return aed_microphone_read(pcm, n);
+}
+
+void aed_board_microphone_get_counters(aed_board_microphone *counters) {
+  aed_microphone_get_counters(counters);
 }
 
 void aed_board_exit(int32_t code) {

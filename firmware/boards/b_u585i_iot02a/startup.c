@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "microphone.h"
 #include "registers.h"
 #include "uart.h"
 
@@ -57,16 +58,19 @@ __attribute__((section(".vectors"), used)) static const void *const vectors[] = 
     NULL,
     aed_fault_entry,
     aed_systick,
-    UNUSED_16, /* 0 to 15 */
-    UNUSED_16, /* 16 to 31 */
+    UNUSED_16,
+    UNUSED_16, /* 0 to 31 */
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_fault_entry,
+    aed_microphone_irq, /* 32 to 35 */
     UNUSED_16,
     UNUSED_4,
-    UNUSED_4,
-    UNUSED_4,
+    UNUSED_4, /* 36 to 59 */
     aed_fault_entry,
     aed_uart_irq,
     aed_fault_entry,
-    aed_fault_entry, /* 32 to 63 */
+    aed_fault_entry, /* 60 to 63 */
     UNUSED_16,
     UNUSED_16,
     UNUSED_16, /* 64 to 111 */

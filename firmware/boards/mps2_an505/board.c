@@ -95,6 +95,24 @@ uint32_t aed_board_calibrate(void) {
   return aed_board_counter() - start;
 }
 
+int32_t aed_board_microphone_start(uint32_t rate) {
+  (void)rate;
+  return 0;
+}
+
+void aed_board_microphone_stop(void) {
+}
+
+size_t aed_board_microphone_read(int16_t *pcm, size_t n) {
+  (void)pcm;
+  (void)n;
+  return 0;
+}
+
+void aed_board_microphone_get_counters(aed_board_microphone *counters) {
+  *counters = (aed_board_microphone){0};
+}
+
 void aed_board_exit(int32_t code) {
   semihosting_exit(code);
 }
