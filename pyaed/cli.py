@@ -267,6 +267,18 @@ def flash(image: Path, method: str | None, serial: str | None, dry_run: bool) ->
 
 
 @cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--port", default="auto", show_default=True, help="Serial port or URL; auto: the connected ST-LINK.")
+@click.option("--baudrate", default=921600, show_default=True, help="As the image was built (AED_BAUDRATE).")
+@click.option("--seconds", default=2.0, show_default=True, help="How long.")
+def record(path: Path, port: str, baudrate: int, seconds: float) -> None:
+    """Record the board's microphone to a WAV file and print its level."""
+    from pyaed.device import recording
+
+    click.echo(recording.record(path, port, baudrate, seconds))
+
+
+@cli.command()
 def doctor() -> None:
     """Show what is installed and what to do about each gap; exit code 1 when the main road is blocked."""
     from pyaed import doctor as service
