@@ -256,6 +256,7 @@ class Benchmarking(Section):
 class HardwareSetup(Section):
     serie: str | None = None
     board: str = "mps2_an505"
+    options: dict[str, int] = Field(default_factory=dict)
 
 
 class Deployment(Section):
