@@ -91,13 +91,18 @@ for _mode, _name, _text in (
 @_with_config
 @click.option("--clips", "n_clips", default=8, show_default=True, help="How many clips of the data set to compare.")
 @click.option("--patches", default=2, show_default=True, help="Patches to infer of each clip; 0 infers all.")
-@click.option("--port", help="A board that already runs: serial port or URL. Default: build and start the emulator.")
-def verify(config_path: Path | None, overrides: tuple[str, ...], n_clips: int, patches: int, port: str | None) -> None:
+@click.option(
+    "--port", help="A board that already runs: serial port, URL or auto. Default: build and start the emulator."
+)
+@click.option("--baudrate", default=115200, show_default=True, help="Of that port, as the image was built.")
+def verify(
+    config_path: Path | None, overrides: tuple[str, ...], n_clips: int, patches: int, port: str | None, baudrate: int
+) -> None:
     """Compare features and inference on host and board, bit for bit; exit code 1 when anything differs."""
     from pyaed import operations
 
     started = _start(config_path, overrides, "deployment")
-    equal = operations.verify(started, n_clips, patches or None, port)
+    equal = operations.verify(started, n_clips, patches or None, port, baudrate)
     _finish(started)
     if not equal:
         raise SystemExit(NOT_EQUAL)

@@ -517,9 +517,12 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     board = service.find_board(board or run.config.deployment.hardware_setup.board).name
     if run.image is not None and run.image_of == (path, board):
         return
+    hardware = run.config.deployment.hardware_setup
+    configured = board == service.find_board(hardware.board).name
+    options = service.check_options(board, hardware.options) if configured else []
     settings = settings or model_settings(run.config, path)
     folder = service.generate(path, settings.features, settings, run.folder / "deployment", board)
-    run.image, run.image_of = service.build_image(folder, board), (path, board)
+    run.image, run.image_of = service.build_image(folder, board, options), (path, board)
     run.echo(f"image {run.image.elf}\n{text.table(run.image.table())}\n")
 
 
@@ -573,7 +576,13 @@ def benchmark(run: Run) -> None:
     )
 
 
-def verify(run: Run, n_clips: int = 8, patches_per_clip: int | None = 2, port: str | None = None) -> bool:
+def verify(
+    run: Run,
+    n_clips: int = 8,
+    patches_per_clip: int | None = 2,
+    port: str | None = None,
+    baudrate: int = 115200,
+) -> bool:
     """Compare features and inference of clips on board and host, bit for bit.
 
     Real clips come from the configured test set (else its other sets); adversarial ones are always added.
@@ -587,6 +596,8 @@ def verify(run: Run, n_clips: int = 8, patches_per_clip: int | None = 2, port: s
         Patches to infer of each clip; None infers all.
     port : str, optional
         A board that already runs the image; by default the image is built and the emulator started.
+    baudrate : int
+        Of that board's port.
 
     Returns
     -------
@@ -625,7 +636,7 @@ def verify(run: Run, n_clips: int = 8, patches_per_clip: int | None = 2, port: s
         return service(link, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
 
     if port is not None:
-        with Link(port) as link:
+        with Link(port, baudrate) as link:
             report = compare(link)
     else:
         deploy(run, EMULATED_BOARD)
