@@ -1,7 +1,7 @@
 """From a quantized model to a firmware image: fit check, generated C, build, sizes."""
 
 from pyaed.deploy.boards import BOARDS, Board, find_board
-from pyaed.deploy.build import Image, build_image
+from pyaed.deploy.build import Image, build_image, check_options
 from pyaed.deploy.flash import flash
 from pyaed.deploy.generate import check_fit, generate, write_messages_header
 
@@ -11,6 +11,7 @@ __all__ = [
     "Image",
     "build_image",
     "check_fit",
+    "check_options",
     "find_board",
     "flash",
     "generate",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyaed.deploy.boards import Board, find_board
-from pyaed.errors import UserError
+from pyaed.errors import UserError, nearest
 from pyaed.files import atomic_path, write_text
 from pyaed.sources import source_root
 
@@ -134,6 +134,33 @@ def build_image(
             found = [path for path in Path(build).rglob(name)]
             shutil.copy(found[0], target / name)
     return read_image(folder / board / "pyaed.elf", description)
+
+
+def check_options(board: str, options: dict[str, int]) -> list[str]:
+    """Return a board's build options as options for CMake.
+
+    Parameters
+    ----------
+    board : str
+    options : dict
+        Names as in ``firmware/boards/<board>/options.cmake``.
+
+    Raises
+    ------
+    UserError
+        When the board has no option of that name.
+    """
+    board = find_board(board).name
+    path = source_root() / "firmware" / "boards" / board / "options.cmake"
+    text = path.read_text() if path.is_file() else ""
+    names = re.findall(r"^set\((AED_\w+) \S+ CACHE", text, re.M)
+    for name in options:
+        if name not in names:
+            raise UserError(
+                f"deployment.hardware_setup.options: {board} has no option '{name}'"
+                + (f"; it has {', '.join(names)}{nearest(name, names)}" if names else "")
+            )
+    return [f"-D{name}={value}" for name, value in options.items()]
 
 
 def _failure(text: str, board: Board, log: Path) -> str:

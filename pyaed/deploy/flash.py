@@ -137,12 +137,12 @@ def flash(
     if drive is not None and serial is None:
         present.append(COPY)
     if method is None:
-        if not present:
+        if not present and not dry_run:
             hints = "; or ".join(tool.hint for tool in TOOLS.values())
             raise UserError(
                 f"nothing here can flash a board: {hints}; or mount the drive {DRIVE} of the connected board"
             )
-        method = present[0]
+        method = present[0] if present else next(iter(TOOLS))
     if method == COPY:
         if serial is not None:
             raise UserError("a copy to the drive can't choose a probe by its serial number: use another --method")

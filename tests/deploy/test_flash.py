@@ -57,6 +57,7 @@ def test_commands(elf, tools, method):
 
 def test_copy_to_the_drive(elf, tools, tmp_path):
     roots = (str(tmp_path / "media"),)
+    assert flash(elf, dry_run=True, roots=roots).startswith("STM32_Programmer_CLI -c port=SWD mode=UR -w")
     with pytest.raises(UserError, match="nothing here can flash a board"):
         flash(elf, roots=roots)
     with pytest.raises(UserError, match="DIS_U585AI is not mounted"):

@@ -1,0 +1,61 @@
+"""The long run behind docs/firmware.md: python tests/firmware/fuzz.py FRAMES (10 million take two minutes)."""
+
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from support import images  # noqa: E402
+from test_application import spoil  # noqa: E402
+
+from pyaed.device import framing  # noqa: E402
+from pyaed.device.messages import table  # noqa: E402
+
+PIECE = 50_000
+CODES = [table()[n].code for n in ("identify", "names", "counters", "upload", "reset", "state")] + [0, 99, 200]
+
+
+def frame(code: int, sequence: int, body: bytes = b"") -> bytes:
+    return framing.encode(table().header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
+
+
+def wrong_byte(rng, data: bytes) -> bytes:
+    at = int(rng.integers(len(data)))
+    return data[:at] + bytes([data[at] ^ int(rng.integers(1, 256))]) + data[at + 1 :] + b"\0"
+
+
+def main(n_frames: int) -> None:
+    rng, program, start = np.random.default_rng(2026), images.host_application(), time.monotonic()
+    bodies = [rng.bytes(int(rng.choice([0, 4, 8, 64]))) for _ in range(3000)]
+    done = good = more = 0
+    while done < n_frames:
+        parts, in_piece = [], 0
+        for i in range(PIECE):
+            one = frame(CODES[int(rng.integers(len(CODES)))], i & 0xFFFF, bodies[int(rng.integers(len(bodies)))])
+            if rng.random() < 0.5:
+                one = spoil(rng, one) if rng.random() < 0.02 else wrong_byte(rng, one)
+            else:
+                in_piece += 1
+            parts.append(one)
+        parts.append(frame(table()["identify"].code, 777))
+        ended = subprocess.run([program], input=b"".join(parts), capture_output=True, timeout=300, check=False)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        receiver = framing.Receiver(table().max_payload, table().header.size)
+        replies = receiver.feed(ended.stdout)
+        assert receiver.counters.dropped == 0
+        assert len(replies) > in_piece
+        more += len(replies) - in_piece - 1  # an accident that left its frame whole (cut behind its last byte)
+        assert struct.unpack_from("<BbHI", replies[-1])[2] == 777
+        done, good = done + PIECE, good + in_piece
+    print(
+        f"{done:,} frames, {good:,} of them good, in {time.monotonic() - start:.0f} s: all good ones answered, nothing else wrong"
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
