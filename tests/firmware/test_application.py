@@ -59,7 +59,7 @@ def talk(data: bytes) -> list[bytes]:
 def test_each_good_request_is_answered_once_whatever_comes_between():
     rng = np.random.default_rng(5)
     data, sent = b"", []
-    for sequence in range(4000):
+    for sequence in range(2000):
         payload = request(rng, sequence)
         data += framing.encode(payload)
         sent.append((payload[0], sequence))
@@ -88,7 +88,8 @@ def test_replies_fit_the_table_and_errors_have_no_body():
             message = by_code[header["type"] & 0x7F]
             message.reply.unpack(body)
             seen[message.name] = seen.get(message.name, 0) + 1
-    assert set(seen) == {m.name for m in table().messages} - {"record"}  # this machine has no microphone
+    # This machine has no microphone: only stopping one (rate 0) succeeds, which chance may not bring.
+    assert set(seen) | {"record"} == {m.name for m in table().messages}
 
 
 def test_random_bytes_only():
