@@ -27,6 +27,10 @@ size_t aed_clip_workspace_size(const aed_frontend_config *config, aed_isa isa);
  * AED_ERR_UNSUPPORTED where the instruction set is not available. */
 aed_status aed_clip_frames(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
                            size_t n, size_t first, size_t count, float *frames, void *workspace);
+/* Patches out of frames: patch p is frames starts[p] .. starts[p] + patch_length - 1, a row of
+ * patch_length floats for each of a frame's values. */
+void aed_clip_patches(const aed_frontend_config *config, const float *frames,
+                      const uint32_t *starts, size_t n_patches, float *patches);
 /* cffi: end */
 
 #endif

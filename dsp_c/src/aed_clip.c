@@ -103,3 +103,16 @@ aed_status aed_clip_frames(const aed_frontend_config *config, aed_isa isa, const
   }
   return AED_OK;
 }
+
+void aed_clip_patches(const aed_frontend_config *config, const float *frames,
+                      const uint32_t *starts, size_t n_patches, float *patches) {
+  const size_t width = aed_frontend_width(config);
+  for (size_t p = 0; p < n_patches; p++) {
+    const float *first = frames + starts[p] * width;
+    for (size_t v = 0; v < width; v++) {
+      for (size_t t = 0; t < config->patch_length; t++) {
+        *patches++ = first[t * width + v];
+      }
+    }
+  }
+}

@@ -225,11 +225,18 @@ class FrontEnd:
 
     def patches(self, log_mel: np.ndarray) -> np.ndarray:
         """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length)."""
-        length = self.spec.patch_length
-        starts = self.spec.patch_starts(len(log_mel))
+        starts = np.array(self.spec.patch_starts(len(log_mel)), np.uint32)
+        log_mel = np.ascontiguousarray(log_mel, np.float32)
+        if log_mel.ndim != 2 or log_mel.shape[1] != self.spec.n_features:
+            raise TypeError(f"expected frames of {self.spec.n_features} values, got an array of shape {log_mel.shape}")
         patches = np.empty((len(starts), *self.spec.patch_shape), np.float32)
-        for patch, start in zip(patches, starts):
-            patch[...] = log_mel[start : start + length].T
+        lib.aed_clip_patches(
+            self.config,
+            ffi.from_buffer("float[]", log_mel),
+            ffi.from_buffer("uint32_t[]", starts),
+            len(starts),
+            ffi.from_buffer("float[]", patches),
+        )
         return patches
 
 
