@@ -1,11 +1,13 @@
 """Operation modes and chains: calls the services in order and passes on what they make, nothing else."""
 
 import datetime
+import importlib.metadata
 import json
 import logging
 import platform
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -249,12 +251,31 @@ def _test_set(config: Config, settings: ModelMetadata) -> Any:
     return sets.test
 
 
+def _versions() -> dict[str, str]:
+    """Versions of pyaed, Python and the libraries that decide about a training's numbers."""
+    found = {"pyaed": __version__, "python": platform.python_version()}
+    for name in ("numpy", "tensorflow", "keras"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _git_state() -> dict[str, str]:
+    """The commit of the folder that the run is started in, with ``-dirty`` after changes; nothing outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"git": found}
+
+
 def _provenance(config: Config, sets: Any) -> dict:
     return {
         "project_name": config.general.project_name,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "pyaed": __version__,
-        "python": platform.python_version(),
+        **_versions(),
+        **_git_state(),
         "dataset": config.dataset.name,
         "training_clips": len(sets.training),
         "validation_clips": len(sets.validation) if sets.validation is not None else 0,
@@ -809,8 +830,6 @@ def _page(run: Run, mode: str) -> None:
     """Write ``report.html`` where something was evaluated."""
     if not run.reports:
         return
-    import numpy
-
     from pyaed import data, evaluation
 
     config, settings, last = run.config, run.settings, list(run.reports.values())[-1]
@@ -830,7 +849,7 @@ def _page(run: Run, mode: str) -> None:
         "features": f"{settings.features.n_mels} mel bands x {settings.features.patch_length} frames, "
         f"{settings.features.sample_rate} Hz",
         "seed": config.general.global_seed,
-        "versions": f"pyaed {__version__}, Python {platform.python_version()}, NumPy {numpy.__version__}",
+        "versions": ", ".join(f"{name} {version}" for name, version in {**_versions(), **_git_state()}.items()),
         "written": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
     }
     page = evaluation.write_page(

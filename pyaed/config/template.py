@@ -85,6 +85,7 @@ evaluation:
 
 # prediction:
 #   test_files_path: recordings
+#   timeline: False      # pyaed: True gives the events of whole recordings (onset, offset, class, score)
 
 deployment:
   hardware_setup:

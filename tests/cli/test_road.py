@@ -31,6 +31,7 @@ def test_the_chain_left_what_it_promises(project):
         assert carried.features.n_mels == 32
         assert carried.class_names[0] == "alarm"
         assert carried.provenance["training_clips"] == 24
+        assert {"pyaed", "python", "numpy", "tensorflow"} <= set(carried.provenance)
 
 
 def test_targets_agree(project):
