@@ -530,6 +530,64 @@ def _relu(activation: str):
     return lower_relu
 
 
+def _leaky_relu(graph: Graph, op: Operator) -> Step:
+    x, y = _input(graph, op), _output(graph, op)
+    (x_scale, x_zero), (y_scale, y_zero) = _affine(graph, op, x), _affine(graph, op, y)
+    with np.errstate(over="ignore", under="ignore"):
+        slope = float(x_scale * np.float32(op.options["alpha"]) / y_scale)
+        identity = float(x_scale / y_scale)
+    if slope < 0:
+        refuse(graph, op, f"the slope {op.options['alpha']} is negative")
+
+    def values(levels: np.ndarray) -> np.ndarray:
+        below = _rescaled(graph, op, levels, x_zero, y_zero, slope)
+        return np.where(levels < x_zero, below, _rescaled(graph, op, levels, x_zero, y_zero, identity))
+
+    return _table(graph, op, x, y, values)
+
+
+def _hard_swish(graph: Graph, op: Operator) -> Step:
+    """x * relu6(x + 3) / 6 in 16-bit fixed point, with the roundings of the reference kernel."""
+    x, y = _input(graph, op), _output(graph, op)
+    (x_scale, x_zero), (y_scale, y_zero) = _affine(graph, op, x), _affine(graph, op, y)
+    with np.errstate(over="ignore", under="ignore"):
+        fine = np.float32(1 / 128) * x_scale
+        factors = [float(fine / y_scale), float(fine / np.float32(3 / 32768))]
+    if not all(math.isfinite(f) for f in factors):
+        refuse(graph, op, "the scales of input and output do not fit together")
+    (out, out_shift), (gate, gate_shift) = (quantize_multiplier(f) for f in factors)
+    if out_shift > 0:
+        refuse(graph, op, f"the output scale {y_scale} is too small for the input scale {x_scale}")
+    out, gate = (min((m + (1 << 15)) >> 16, 32767) for m in (out, gate))
+
+    def shift_right(v: int, n: int) -> int:  # to nearest, ties away from zero
+        return (v + (v >> 31) + (1 << n >> 1)) >> n if n else v
+
+    def value(level: int) -> int:
+        wide = (level - x_zero) * 128
+        gated = wide
+        if gate_shift > 0:
+            gated = _int16(gated << (gate_shift - 1))
+        gated = _high_half(gated * gate, rounded=True)
+        gated = _int16(gated << 1) if gate_shift > 0 else shift_right(gated, -gate_shift)
+        gated = (gated + (1 << 15)) >> 1
+        scaled = _high_half(wide * out, rounded=True)
+        return shift_right(_high_half(gated * scaled, rounded=False), -out_shift) + y_zero
+
+    return _table(graph, op, x, y, lambda levels: np.array([value(int(q)) for q in levels]))
+
+
+def _int16(v: int) -> int:
+    return max(-32768, min(32767, v))
+
+
+def _high_half(product: int, rounded: bool) -> int:
+    """Return a product of two int16 divided by 2^15: to nearest with ties up, or cut off towards zero."""
+    if rounded:
+        product += (1 << 14) if product >= 0 else 1 - (1 << 14)
+    return _int16(abs(product) // 32768 * (1 if product >= 0 else -1))
+
+
 def _logistic(graph: Graph, op: Operator) -> Step:
     x, y = _input(graph, op), _output(graph, op)
     (x_scale, x_zero), (y_scale, y_zero) = _affine(graph, op, x), _affine(graph, op, y)
@@ -665,6 +723,8 @@ LOWERINGS = {
     "DEQUANTIZE": _dequantize,
     "EXPAND_DIMS": _view,
     "FULLY_CONNECTED": _fully_connected,
+    "HARD_SWISH": _hard_swish,
+    "LEAKY_RELU": _leaky_relu,
     "LOGISTIC": _logistic,
     "MAX_POOL_2D": _pool("aed_max_pool_s8"),
     "MEAN": _mean,

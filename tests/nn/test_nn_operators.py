@@ -306,6 +306,27 @@ def test_unary(name, sx, sy, zx, zy, seed):
     assert differences(engine, reference, np.arange(-128, 128, dtype=np.int8).reshape(1, 256)) == []
 
 
+@many
+@given(st.floats(0, 4, width=32), scales, scales, zero_points, zero_points)
+def test_leaky_relu(alpha, sx, sy, zx, zy):
+    """All 256 input values."""
+    tensors = [tensor((1, 256), scale=sx, zero_point=zx), tensor((1, 256), scale=sy, zero_point=zy)]
+    content = build(tensors, [("LEAKY_RELU", [0], [1], dict(alpha=alpha))])
+    engine, reference = Engine(content), Reference(content)
+    assert differences(engine, reference, np.arange(-128, 128, dtype=np.int8).reshape(1, 256)) == []
+
+
+@settings(many, max_examples=200)
+@given(scales, scales, zero_points, zero_points)
+def test_hard_swish(sx, sy, zx, zy):
+    """All 256 input values."""
+    sy = max(sy, sx / np.float32(100))  # a smaller output scale is refused by both
+    tensors = [tensor((1, 256), scale=sx, zero_point=zx), tensor((1, 256), scale=sy, zero_point=zy)]
+    content = build(tensors, [("HARD_SWISH", [0], [1], {})])
+    engine, reference = Engine(content), Reference(content)
+    assert differences(engine, reference, np.arange(-128, 128, dtype=np.int8).reshape(1, 256)) == []
+
+
 @few
 @given(scales, scales, zero_points, st.integers(0, 255), seeds)
 def test_uint8_and_float_ends(sx, sy, zx, zy, seed):

@@ -96,8 +96,8 @@ def unary(name, x, y, options=None, more=()):
 WINDOW = dict(strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
 REFUSED = {
     "operator": (
-        unary("HARD_SWISH", tensor((1, 4), scale=1), tensor((1, 4), scale=1, name="swish")),
-        r"HARD_SWISH computing 'swish' int8 \[1, 4\]: operator not supported",
+        unary("LOG_SOFTMAX", tensor((1, 4), scale=1), tensor((1, 4), scale=1, name="logs")),
+        r"LOG_SOFTMAX computing 'logs' int8 \[1, 4\]: operator not supported",
     ),
     "type": (
         unary("RELU", tensor((1, 4), "int16", 1), tensor((1, 4), "int16", 1, name="y")),
