@@ -5,10 +5,11 @@ import shutil
 import numpy as np
 import pytest
 from networks import convolution_stack, random_network, residual_network
-from support.m33_engine import checksum, run
+from support.m33_engine import checksum, execute, run
 from tflite_builder import build, tensor
 
 from pyaed.nn import Engine, compile_graph, read_tflite
+from pyaed.sources import source_root
 
 PUBLISHED = [
     "st_model_zoo/yamnet_256_64x96_tl_int8.tflite",
@@ -82,6 +83,14 @@ def assert_equal(contents: list, n: int = 2, flags: tuple[str, ...] = ()) -> lis
             assert wrong == [], f"model {number}: {program.nodes[0].params}"
             assert once.output.tobytes() == engine.run(x)[0].tobytes()
     return engines
+
+
+def test_the_short_rounding_equals_the_long_one(tmp_path):
+    root = source_root()
+    board = root / "firmware" / "boards" / "mps2_an505"
+    includes = [root / "nn_c" / "src", root / "nn_c" / "include", root / "dsp_c" / "include", board.parent]
+    sources = [root / "nn_c" / "tests" / "m33_rescale.c", *sorted(board.glob("*.c"))]
+    execute(sources, includes, tmp_path / "m33.elf", tmp_path / "out")
 
 
 @pytest.mark.parametrize("block", range(2))
