@@ -24,7 +24,7 @@ class Row:
         Operator of a node, else ''.
     count, minimum, maximum : int
         Median and ends over the runs, in the benchmark's unit.
-    share : float
+    share : float or None
         Part of its whole: of 'front end' or 'inference', 0 to 1.
     macs : int or None
         Multiply-accumulates.
@@ -36,7 +36,7 @@ class Row:
     count: int
     minimum: int
     maximum: int
-    share: float
+    share: float | None
     macs: int | None = None
 
     @property
@@ -127,7 +127,7 @@ def benchmark(link: Link, patch_hop: int, nodes: list[dict] | None = None, runs:
 
     def row(stage, name, values, whole, kind="", macs=None) -> Row:
         count = int(np.median(values))
-        return Row(stage, name, kind, count, min(values), max(values), count / whole if whole else 0.0, macs)
+        return Row(stage, name, kind, count, min(values), max(values), count / whole if whole else None, macs)
 
     def values(key):
         return [s[key] for s in samples]
