@@ -15,7 +15,7 @@ from pyaed.dsp import write_c as write_features
 from pyaed.errors import UserError
 from pyaed.files import atomic_path, write_text
 from pyaed.metadata import ModelMetadata
-from pyaed.sources import source_root
+from pyaed.sources import c_templates
 
 #: What an image takes beside weights, tables, arena and buffers, rounded up: code and names; stack and small state.
 CODE_FLASH = 48 << 10
@@ -116,13 +116,7 @@ def _c_float(value: float) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(source_root() / "firmware" / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = c_templates()
     environment.filters.update(c_string=_c_string, c_float=_c_float)
     return environment
 

@@ -8,7 +8,7 @@ from pyaed.dsp.frontend import TABLE_TYPES, FrontEnd, config_values
 from pyaed.dsp.spec import FeatureSpec
 from pyaed.dsp.tables import make_tables
 from pyaed.files import write_text
-from pyaed.sources import source_root
+from pyaed.sources import c_templates
 
 
 def c_float(value: float) -> str:
@@ -32,20 +32,12 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
     UserError
         When the specification can't exist on a device.
     """
-    import jinja2
-
     from pyaed.dsp._dsp import lib
 
     spec.check_deployable()
     tables = make_tables(spec)
     front_end = FrontEnd(spec)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(source_root() / "firmware" / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = c_templates()
     scalars = {
         name: c_float(value) if isinstance(value, float) else str(value) if name == "first_sample" else f"{value}U"
         for name, value in config_values(spec, tables).items()

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from pyaed import __version__
@@ -11,7 +10,7 @@ from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.nn.lowering import KERNELS
 from pyaed.nn.program import IO_TYPES, Program, Value
-from pyaed.sources import source_root
+from pyaed.sources import c_templates
 
 _CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float", "float64": "double"}
 
@@ -36,13 +35,7 @@ def write_c(program: Program, folder, name: str = "aed_model") -> list[Path]:
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise UserError(f"'{name}' is not a C identifier")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(source_root() / "firmware" / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = c_templates()
     values = {
         "name": name,
         "program": program,
