@@ -558,6 +558,10 @@ def _hard_swish(graph: Graph, op: Operator) -> Step:
     (out, out_shift), (gate, gate_shift) = (quantize_multiplier(f) for f in factors)
     if out_shift > 0:
         refuse(graph, op, f"the output scale {y_scale} is too small for the input scale {x_scale}")
+    if (
+        out_shift < -15 or gate_shift < -15
+    ):  # the reference kernel shifts 16-bit values so far that nothing of them is left
+        refuse(graph, op, f"the scales of input ({x_scale}) and output ({y_scale}) lie beyond 16-bit fixed point")
     out, gate = (min((m + (1 << 15)) >> 16, 32767) for m in (out, gate))
 
     def shift_right(v: int, n: int) -> int:  # to nearest, ties away from zero

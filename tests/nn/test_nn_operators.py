@@ -1,10 +1,12 @@
 """Every operator, in random shapes and quantizations, equals TensorFlow Lite's reference kernel in every byte."""
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tflite_builder import Reference, build, differences, tensor
 
+from pyaed.errors import UserError
 from pyaed.nn import Engine
 
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
@@ -320,11 +322,17 @@ def test_leaky_relu(alpha, sx, sy, zx, zy):
 @given(scales, scales, zero_points, zero_points)
 def test_hard_swish(sx, sy, zx, zy):
     """All 256 input values."""
-    sy = max(sy, sx / np.float32(100))  # a smaller output scale is refused by both
+    sy = min(max(sy, sx / np.float32(100)), sx * np.float32(256))  # beyond is refused; a smaller one by both
     tensors = [tensor((1, 256), scale=sx, zero_point=zx), tensor((1, 256), scale=sy, zero_point=zy)]
     content = build(tensors, [("HARD_SWISH", [0], [1], {})])
     engine, reference = Engine(content), Reference(content)
     assert differences(engine, reference, np.arange(-128, 128, dtype=np.int8).reshape(1, 256)) == []
+
+
+def test_hard_swish_beyond_16_bits_is_refused():
+    tensors = [tensor((1, 256), scale=np.float32(1 / 256)), tensor((1, 256), scale=np.float32(4.0))]
+    with pytest.raises(UserError, match=r"HARD_SWISH.*beyond 16-bit"):
+        Engine(build(tensors, [("HARD_SWISH", [0], [1], {})]))
 
 
 @few
