@@ -5,7 +5,7 @@ from pyaed.data.check import Finding, check_clips, shared_clips, summary
 from pyaed.data.clips import Clip, ClipSet, list_clips, read_clips
 from pyaed.data.decode import decode
 from pyaed.data.features import PatchSet, extract_features
-from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings, to_int16
+from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings
 from pyaed.data.sets import Sets, read_sets
 from pyaed.data.splits import Splits, split, stratified_split
 
@@ -34,5 +34,4 @@ __all__ = [
     "split",
     "stratified_split",
     "summary",
-    "to_int16",
 ]

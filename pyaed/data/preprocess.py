@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyaed.data.decode import decode
+from pyaed.dsp import to_int16
 from pyaed.errors import UserError, nearest
 
 # Every key that shapes the samples, with the default that holds when a section leaves it out.
@@ -95,11 +96,6 @@ def non_silent_intervals(audio: np.ndarray, top_db: float, frame_length: int, ho
     loud = np.concatenate(([False], db > -top_db, [False]))
     edges = np.flatnonzero(loud[1:] != loud[:-1]) * hop_length
     return np.minimum(edges, len(audio)).reshape(-1, 2)
-
-
-def to_int16(audio: np.ndarray) -> np.ndarray:
-    """Round float samples (full scale 1.0) to int16: ``rint(32768 x)`` with ties to even, clipped."""
-    return np.clip(np.rint(np.asarray(audio, dtype=np.float32) * np.float32(32768)), -32768, 32767).astype(np.int16)
 
 
 def preprocess(audio: np.ndarray, rate: int, preprocessing: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyaed.data.preprocess import to_int16
+from pyaed.dsp import to_int16
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
 

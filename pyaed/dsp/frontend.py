@@ -56,8 +56,13 @@ def instruction_sets() -> list[str]:
     return [name for name, isa in ISAS.items() if lib.aed_isa_available(isa)]
 
 
+def to_int16(audio: np.ndarray) -> np.ndarray:
+    """Round float samples (full scale 1.0) to int16: ``rint(32768 x)`` with ties to even, clipped."""
+    return np.clip(np.rint(np.asarray(audio, np.float32) * np.float32(32768)), -32768, 32767).astype(np.int16)
+
+
 def to_pcm(clip: np.ndarray) -> np.ndarray:
-    """Return a clip as int16: floats in -1 .. 1 become ``clip(rint(32768 x), -32768, 32767)``, halves to even.
+    """Return a clip as int16: floats in -1 .. 1 are rounded by :func:`to_int16`.
 
     Parameters
     ----------
@@ -82,7 +87,7 @@ def to_pcm(clip: np.ndarray) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(clip))
     if len(bad):
         raise UserError(f"clip: sample {bad[0]} is {clip[bad[0]]}, expected finite values between -1 and 1")
-    return np.clip(np.rint(clip * np.float32(32768)), -32768, 32767).astype(np.int16)
+    return to_int16(clip)
 
 
 class FrontEnd:

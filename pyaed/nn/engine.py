@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from pyaed.dsp import quantize
 from pyaed.errors import UserError
 from pyaed.nn._nn import ffi, lib
 from pyaed.nn.lowering import KERNELS
 from pyaed.nn.program import IO_TYPES, Program, Value, load
-from pyaed.nn.quantize import quantize
 
 _CTYPES = {"int8": "int8_t[]", "uint8": "uint8_t[]", "int32": "int32_t[]", "float32": "float[]", "float64": "double[]"}
 

@@ -52,11 +52,3 @@ def activation_range(activation: str, scale: np.float32, zero_point: int) -> tup
         -128 if low is None else min(127, max(-128, quantized(low))),
         127 if high is None else max(-128, min(127, quantized(high))),
     )
-
-
-def quantize(x: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:
-    """Quantize float32 values as ``aed_quantize_f32_*`` does: divide in float32, round half away, saturate."""
-    info = np.iinfo(dtype)
-    with np.errstate(over="ignore"):
-        real = np.asarray(x, np.float32) / np.float32(scale)
-    return np.clip(round_half_away(real) + zero_point, info.min, info.max).astype(dtype)

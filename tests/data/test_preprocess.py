@@ -14,8 +14,8 @@ from pyaed.data import (
     preprocess,
     preprocessing_settings,
     read_clips,
-    to_int16,
 )
+from pyaed.dsp import to_int16
 from pyaed.errors import UserError
 
 RATE = 16000
