@@ -1,20 +1,13 @@
 """A small project of a user: a synthetic data set, a configuration, and what one short chain makes of it."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import yaml
+from support.commands import Result, pyaed
 
 from pyaed.data.synthetic import write_dataset
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 class Project(NamedTuple):
@@ -25,16 +18,6 @@ class Project(NamedTuple):
 
     def pyaed(self, *arguments: str, env: dict | None = None) -> Result:
         return pyaed(*arguments, cwd=self.folder, env=env)
-
-
-def pyaed(*arguments, cwd=None, env=None) -> Result:
-    """Run the command line in a process of its own, as a user does."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pyaed.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=env,
-        timeout=600, check=False,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    return Result(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="session")

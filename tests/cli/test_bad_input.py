@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import pyaed
+from support.commands import pyaed
 
 
 def write_set(folder: Path, rows: list[dict], seconds: float = 2.0) -> None:

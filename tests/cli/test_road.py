@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import pyaed
+from support.commands import pyaed
 
 from pyaed import metadata
 
