@@ -9,6 +9,7 @@ import soundfile
 
 from pyaed import config, metadata, operations
 from pyaed.data.synthetic import render
+from pyaed.errors import UserError
 
 NAMES = ("alarm", "engine", "knocks")
 RATE = 16000
@@ -116,5 +117,5 @@ def test_crossval_by_the_published_protocol(folder, tmp_path):
     ("change", "message"), [({"test_folds": [1]}, "test_folds is given"), ({"training_csv_path": None}, "missing")]
 )
 def test_crossval_refuses(folder, tmp_path, change, message):
-    with pytest.raises(operations.UserError, match=message):
+    with pytest.raises(UserError, match=message):
         operations.crossval(config.parse(settings(folder, tmp_path / "run", **change)))

@@ -1,0 +1,159 @@
+"""Deployment, and what the board does with it: benchmark and verification."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyaed import text
+from pyaed.dsp import FrontEnd
+from pyaed.files import write_text
+from pyaed.metadata import ModelMetadata
+from pyaed.operations.clips import read_sets
+from pyaed.operations.run import Run, needed
+from pyaed.operations.settings import model_settings
+from pyaed.progress import progress
+
+log = logging.getLogger(__name__)
+
+
+EMULATED_BOARD = "mps2_an505"  # stands in wherever the configured board isn't connected
+
+
+def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = None) -> None:
+    """Generate the C of the quantized model and build the image of `deployment.hardware_setup.board` with it."""
+    from pyaed import deploy as service
+
+    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    board = service.find_board(board or run.config.deployment.hardware_setup.board).name
+    if run.image is not None and run.image_of == (path, board):
+        return
+    hardware = run.config.deployment.hardware_setup
+    configured = board == service.find_board(hardware.board).name
+    options = service.check_options(board, hardware.options) if configured else []
+    settings = settings or model_settings(run.config, path)
+    folder = service.generate(path, settings.features, settings, run.folder / "deployment", board)
+    run.image, run.image_of = service.build_image(folder, board, options), (path, board)
+    run.echo(f"image {run.image.elf}\n{text.table(run.image.table())}\n")
+
+
+@contextmanager
+def emulated(run: Run, icount: bool = False) -> Iterator[Any]:
+    """Start the emulator with the run's image and yield the link to it."""
+    from pyaed.device.emulator import Emulator
+
+    with Emulator(run.image.elf, run.image.board.name, icount=icount) as emulator, emulator.link() as link:
+        yield link
+
+
+def benchmark(run: Run) -> None:
+    """Run the image on the emulated board and print what each stage and layer costs, next to the published figures."""
+    from pyaed import nn
+    from pyaed.device import benchmark as service
+    from pyaed.device.published import PUBLISHED
+
+    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path, names_needed=False)
+    deploy(run, run.config.benchmarking.board, settings)
+    program = nn.compile_graph(nn.read_tflite(run.quantized_model))
+    with emulated(run, icount=True) as link:
+        result = service.benchmark(link, settings.features.patch_hop, program.table())
+    share, per_mac = {"share": ".1%"}, {f"{result.unit} per MAC": ".2f"}
+    rows = [
+        {k: v for k, v in row.items() if k not in (f"{result.unit} min", f"{result.unit} max")}
+        for row in result.table()
+    ]
+    run.echo(
+        f"{result.board}: {result.unit} counted on the emulated Cortex-M33 (no time)\n{text.table(rows, share | per_mac)}\n"
+        f"a new patch costs {result.per_patch:,} {result.unit}: its {settings.features.patch_hop} new frames, quantization "
+        f"and inference\nstack: {result.counters['stack_used']:,} of {result.counters['stack_size']:,} bytes used\n\n"
+        "published by ST, measured on a B-U585I-IOT02A at 160 MHz (time, not instructions; RAM of activations, flash of "
+        f"weights only)\n{text.table(PUBLISHED)}\n"
+    )
+    write_text(
+        run.folder / "benchmark.json",
+        json.dumps(
+            {
+                "board": result.board,
+                "unit": result.unit,
+                "rows": result.table(),
+                f"{result.unit} per patch": result.per_patch,
+                "stack_used": result.counters["stack_used"],
+                "image": run.image.table(),
+                "published": PUBLISHED,
+            },
+            indent=1,
+        ),
+    )
+
+
+def verify(
+    run: Run,
+    n_clips: int = 8,
+    patches_per_clip: int | None = 2,
+    port: str | None = None,
+    baudrate: int = 115200,
+) -> bool:
+    """Compare features and inference of clips on board and host, bit for bit.
+
+    Real clips come from the configured test set (else its other sets); adversarial ones are always added.
+
+    Parameters
+    ----------
+    run : Run
+    n_clips : int
+        Real clips.
+    patches_per_clip : int or None
+        Patches to infer of each clip; None infers all.
+    port : str, optional
+        A board that already runs the image; by default the image is built and the emulator started.
+    baudrate : int
+        Of that board's port.
+
+    Returns
+    -------
+    bool
+        True when everything is equal; the report is printed either way.
+    """
+    from pyaed import data, nn
+    from pyaed.device.link import Link
+    from pyaed.device.verify import adversarial_clips, check_identity
+    from pyaed.device.verify import verify as service
+    from pyaed.dsp import quantize as quantize_patches
+
+    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path)
+    front_end, engine = FrontEnd(settings.features), nn.Engine(path)
+    clips = adversarial_clips(max(32000, settings.features.min_samples))
+    if run.config.dataset.model_fields_set & {f"{part}_csv_path" for part in ("training", "test", "validation")}:
+        names = [name for name in settings.class_names if name != settings.garbage_class]
+        sets = read_sets(run.config, names)
+        real = list((sets.test or sets.training).clips)
+        step = max(1, len(real) // max(1, n_clips))
+        clips += [(c.name, data.load_pcm(c.path, settings.preprocessing)) for c in real[::step][:n_clips]]
+    else:
+        log.info("no data set is configured: only adversarial signals are compared")
+
+    def inputs(log_mel: Any) -> Any:
+        patches = front_end.patches(log_mel)[:patches_per_clip]
+        model_input = engine.program.input
+        if model_input.dtype == "float32":
+            return patches
+        return quantize_patches(patches, model_input.scale, model_input.zero_point, model_input.dtype)
+
+    def compare(link: Link) -> Any:
+        check_identity(link.identify(), engine.program.hash, settings.features.hash, settings.class_names)
+        shown = progress(clips, label="verify", unit="clips")
+        return service(link, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
+
+    if port is not None:
+        with Link(port, baudrate) as link:
+            report = compare(link)
+    else:
+        deploy(run, EMULATED_BOARD)
+        with emulated(run) as link:
+            report = compare(link)
+    run.echo(str(report))
+    write_text(run.folder / "verify.txt", f"{report}\n")
+    return report.ok

@@ -1,0 +1,115 @@
+"""Operation modes and chains: the operations in order, then report and tracking."""
+
+import datetime
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from pyaed.config import notes
+from pyaed.dsp import FrontEnd
+from pyaed.errors import UserError
+from pyaed.operations.board import benchmark, deploy
+from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized
+from pyaed.operations.prediction import predict
+from pyaed.operations.run import Run
+from pyaed.operations.settings import git_state, versions
+from pyaed.operations.training import quantize, train
+
+log = logging.getLogger(__name__)
+
+
+OPERATIONS: dict[str, tuple[Callable[[Run], Any], ...]] = {
+    "training": (train, evaluate_float),
+    "evaluation": (evaluate,),
+    "quantization": (quantize,),
+    "prediction": (predict,),
+    "benchmarking": (benchmark,),
+    "deployment": (deploy,),
+    # ST's first benchmark is of the float model; our engine computes int8, so the benchmark follows the quantization.
+    "chain_tbqeb": (train, evaluate_float, quantize, evaluate_quantized, benchmark),
+    "chain_tqe": (train, evaluate_float, quantize, evaluate_quantized),
+    "chain_eqe": (evaluate_float, quantize, evaluate_quantized),
+    "chain_qb": (quantize, benchmark),
+    "chain_eqeb": (evaluate_float, quantize, evaluate_quantized, benchmark),
+    "chain_qd": (quantize, deploy),
+}
+
+
+def run_mode(run: Run, mode: str | None = None) -> None:
+    """Carry out an operation mode, by default the configuration's."""
+    mode = mode or run.config.operation_mode
+    if mode is None:
+        raise UserError(f"operation_mode: missing, expected one of {', '.join(OPERATIONS)}")
+    for operation in OPERATIONS[mode]:
+        log.info("--- %s", operation.__name__.replace("_", " "))
+        operation(run)
+    _page(run, mode)
+    _track(run, mode)
+
+
+WORST_ERRORS = 6
+
+
+def _page(run: Run, mode: str) -> None:
+    """Write ``report.html`` where something was evaluated."""
+    if not run.reports:
+        return
+    from pyaed import data, evaluation
+
+    config, settings, last = run.config, run.settings, list(run.reports.values())[-1]
+    paths = {clip.name: clip.path for clip in last.clips}
+    front_end, worst = FrontEnd(settings.features), []
+    for item in sorted(last.wrong, key=lambda item: -item["score"])[:WORST_ERRORS]:
+        pcm = data.load_pcm(paths[item["file"]], settings.preprocessing)
+        worst.append({**item, "pcm": pcm, "rate": settings.features.sample_rate, "log_mel": front_end.log_mel(pcm)})
+    clips = {key: settings.provenance.get(f"{key}_clips") for key in ("training", "validation")}
+    facts = {
+        "operation": mode,
+        "model": (run.quantized_model or run.float_model).name,
+        "classes": ", ".join(settings.class_names),
+        "data": ", ".join(
+            [f"{n} {key} clips" for key, n in clips.items() if n] + [f"{len(last.clips)} clips tested here"]
+        ),
+        "features": f"{settings.features.n_mels} mel bands x {settings.features.patch_length} frames, "
+        f"{settings.features.sample_rate} Hz",
+        "seed": config.general.global_seed,
+        "versions": ", ".join(f"{name} {version}" for name, version in {**versions(), **git_state()}.items()),
+        "written": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
+    }
+    page = evaluation.write_page(
+        run.folder / "report.html",
+        config.general.project_name,
+        facts,
+        list(run.reports.values()),
+        run.folder / "training_curves.png" if run.history else None,
+        worst,
+        run.image.table() if run.image else (),
+        yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False),
+        notes(config, mode),
+    )
+    log.info("report: %s", page)
+
+
+def _track(run: Run, mode: str) -> None:
+    """Hand the finished run to MLflow where `mlflow.uri` names a place and there is something to record."""
+    section = run.config.mlflow
+    if section is None or section.uri is None or not (run.history or run.reports):
+        return
+    from pyaed import tracking
+
+    metrics = {}
+    for name, report in run.reports.items():
+        metrics |= {
+            f"{name} clip_accuracy": report.clip_accuracy.value,
+            f"{name} patch_accuracy": report.patch_accuracy.value,
+        }
+        if report.multi_label:
+            metrics[f"{name} mean_average_precision"] = report.mean_average_precision
+    settings = {
+        "operation_mode": mode,
+        **run.config.model_dump(mode="json", exclude={"operation_mode", "hydra", "mlflow"}),
+    }
+    name = f"{mode} {run.folder.name}"
+    tracking.log_run(section.uri, run.config.general.project_name, name, settings, run.history, metrics, run.folder)

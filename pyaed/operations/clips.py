@@ -1,0 +1,99 @@
+"""The configured sets of clips, their features, and what is wrong with them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pyaed import text
+from pyaed.config import Config, uses
+from pyaed.dsp import FeatureSpec, FrontEnd
+from pyaed.errors import UserError
+from pyaed.metadata import ModelMetadata
+
+
+def check(config: Config) -> list[str]:
+    """Check what the schema alone can't: the features as a whole, and that the files of the operation are there.
+
+    Returns
+    -------
+    list of str
+        One line for every path that leads nowhere.
+
+    Raises
+    ------
+    UserError
+        For feature settings that contradict each other.
+    """
+    mode = config.operation_mode
+    FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    paths = {"general.model_path": config.general.model_path}
+    if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
+        paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path")}
+    if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
+        paths["prediction.test_files_path"] = config.prediction.test_files_path
+    return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]
+
+
+def read_sets(config: Config, class_names: Sequence[str] | None = None) -> Any:
+    from pyaed import data
+
+    return data.read_sets(config.dataset, class_names, fsd50k(config))
+
+
+def fsd50k(config: Config) -> Any:
+    return config.dataset_specific.fsd50k if config.dataset_specific else None
+
+
+def features(config: Config, settings: ModelMetadata, clips: Any, label: str) -> Any:
+    from pyaed import data
+
+    return data.extract_features(
+        clips,
+        FrontEnd(settings.features),
+        settings.preprocessing,
+        label=label,
+        skip_bad=config.dataset.skip_bad_clips,
+        cache=config.dataset.to_cache,
+    )
+
+
+def test_set(config: Config, settings: ModelMetadata) -> Any:
+    names = [name for name in settings.class_names if name != settings.garbage_class]
+    sets = read_sets(config, names)
+    if sets.test is None:
+        raise UserError(
+            "the section 'dataset' gives no test clips: set dataset.test_audio_path and test_csv_path, "
+            "or dataset.test_folds"
+        )
+    return sets.test
+
+
+def check_dataset(config: Config, echo: Callable[[str], None] = print) -> bool:
+    """Print the class counts of every configured set and what is wrong with its clips; True when nothing is."""
+    from pyaed import data
+
+    spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    missing: list[str] = []
+    found = data.read_sets(config.dataset, None, fsd50k(config), missing)
+    sets = {part: getattr(found, part) for part in ("training", "validation", "test") if getattr(found, part)}
+    if not sets:
+        sets = {"quantization": found.quantization}
+    if sets.get("test") is sets.get("validation"):
+        sets.pop("test", None)
+    rows = [
+        {"class": name, **{part: clips.class_counts()[name] for part, clips in sets.items()}}
+        for name in found.class_names
+    ]
+    echo(text.table(rows) + "\n")
+    clips = next(iter(sets.values()))
+    every = {clip.path: clip for part in sets.values() for clip in part if clip.name not in missing}
+    findings = [data.Finding("missing", name, "the file is not there") for name in dict.fromkeys(missing)]
+    findings += data.check_clips(clips.with_clips(every.values()), config.preprocessing, spec)
+    for finding in findings:
+        echo(f"{finding.problem:10}  {finding.clip}: {finding.text}")
+    shared = data.shared_clips(sets)
+    for line in shared:
+        echo(line)
+    counts = ", ".join(f"{n} {problem}" for problem, n in data.summary(findings).items() if n)
+    echo(f"{len(every)} clips: {counts or 'nothing wrong'}")
+    return not findings and not shared

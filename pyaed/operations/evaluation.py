@@ -1,0 +1,73 @@
+"""Evaluation of float and quantized models on the test set."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pyaed.metadata import ModelMetadata
+from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.clips import features, test_set
+from pyaed.operations.run import Run, needed
+from pyaed.operations.settings import model_settings
+
+
+def evaluate(run: Run) -> None:
+    """Evaluate the quantized model where there is one, else the float model, on the test set."""
+    if run.quantized_model is None:
+        evaluate_float(run)
+    else:
+        evaluate_quantized(run)
+
+
+def evaluate_float(run: Run) -> None:
+    """Evaluate the run's float model on the test set."""
+    from pyaed import evaluation, models
+
+    path = needed(run.float_model, "a float model (.keras or .h5)")
+    settings = model_settings(run.config, path)
+    patches = features(run.config, settings, test_set(run.config, settings), "test features")
+    _report(run, settings, patches, evaluation.keras_predictor(models.load(path)), "float")
+
+
+def evaluate_quantized(run: Run) -> None:
+    """Evaluate the run's quantized model on the test set, by every target that `evaluation.target` names."""
+    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path)
+    patches = features(run.config, settings, test_set(run.config, settings), "test features")
+    for target in run.config.evaluation.target:
+        with predictor_of(run, path, target) as predictor:
+            _report(run, settings, patches, predictor, f"int8 {target}")
+
+
+def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable, name: str) -> None:
+    from pyaed import evaluation
+
+    run.reports[name] = evaluation.evaluate(
+        predictor,
+        patches,
+        settings.class_names,
+        run.folder / "evaluation",
+        name,
+        settings.multi_label,
+        run.config.general.batch_size,
+        settings.class_thresholds,
+    )
+    run.echo(run.reports[name].table())
+    run.settings = settings
+
+
+@contextmanager
+def predictor_of(run: Run, path: Path, target: str) -> Iterator[Callable]:
+    """Yield the predictor of a target: TensorFlow Lite's reference kernels, our engine, or the emulated board."""
+    from pyaed import evaluation
+    from pyaed.nn import Engine
+
+    if target == "tflite":
+        yield evaluation.tflite_predictor(path, True, run.config.general.num_threads_tflite)
+    elif target == "engine":
+        yield Engine(path).predict
+    else:
+        deploy(run, EMULATED_BOARD)
+        with emulated(run) as link:
+            yield evaluation.board_predictor(link)

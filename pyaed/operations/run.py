@@ -1,0 +1,98 @@
+"""One run of an operation: its folder, its model and what is passed on."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pyaed.config import Config, notes
+from pyaed.errors import UserError, nearest
+from pyaed.files import write_text
+from pyaed.metadata import ModelMetadata
+
+log = logging.getLogger(__name__)
+
+
+FLOAT_SUFFIXES = (".keras", ".h5")
+
+
+QUANTIZED_SUFFIXES = (".tflite",)
+
+
+@dataclass
+class Run:
+    """One run: its configuration, its folder and the model that is passed from operation to operation.
+
+    Attributes
+    ----------
+    config : Config
+    folder : Path
+        Where the run's files go (`hydra.run.dir`).
+    float_model, quantized_model : Path or None
+        From `general.model_path`, then from the run's own training and quantization.
+    image, image_of
+        The last image that was built (`pyaed.deploy.Image`), and of which model and board it is.
+    reports : dict
+        Evaluation reports by name.
+    history : list of dict
+        One row an epoch of the run's training.
+    settings : ModelMetadata or None
+        Of the model that was evaluated last.
+    echo : callable
+        Takes the text of results; notes on the way go to the log.
+    """
+
+    config: Config
+    folder: Path
+    float_model: Path | None = None
+    quantized_model: Path | None = None
+    image: Any = None
+    image_of: tuple[Path, str] | None = None
+    reports: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    settings: ModelMetadata | None = None
+    echo: Callable[[str], None] = print
+
+
+def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None) -> Run:
+    """Open a run: make its folder, save configuration and overrides in ``.hydra``, find the model it begins with.
+
+    `mode` is what will be done, by default `config.operation_mode`; what it takes no notice of goes to the log.
+    """
+    folder = Path(config.hydra.run.dir)
+    run = Run(config, folder)
+    if config.general.model_path:
+        path = Path(config.general.model_path)
+        if path.suffix not in FLOAT_SUFFIXES + QUANTIZED_SUFFIXES:
+            raise UserError(
+                f"general.model_path: {path} is no model file, expected one of "
+                f"{', '.join(FLOAT_SUFFIXES + QUANTIZED_SUFFIXES)}"
+            )
+        if not path.is_file():
+            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise UserError(f"general.model_path: model file not found: {path}{nearest(path.name, siblings)}")
+        if path.suffix in QUANTIZED_SUFFIXES:
+            run.quantized_model = path
+        else:
+            run.float_model = path
+    write_text(folder / ".hydra" / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(list(overrides)))
+    handler = logging.FileHandler(folder / "pyaed.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("pyaed")
+    for earlier in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
+        logger.removeHandler(earlier)
+        earlier.close()
+    logger.addHandler(handler)
+    for line in notes(config, mode):
+        log.info("note: %s", line)
+    return run
+
+
+def needed(path: Path | None, what: str) -> Path:
+    if path is None:
+        raise UserError(f"general.model_path: missing; this operation needs {what}")
+    return path

@@ -1,0 +1,133 @@
+"""Training, and quantization of what was trained."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from pyaed import metadata
+from pyaed.config import Config
+from pyaed.dsp import FeatureSpec
+from pyaed.errors import UserError
+from pyaed.files import sha256
+from pyaed.metadata import ModelMetadata
+from pyaed.operations.clips import features, read_sets
+from pyaed.operations.run import Run, needed
+from pyaed.operations.settings import model_settings, provenance
+
+log = logging.getLogger(__name__)
+
+
+def train(run: Run) -> None:
+    """Train a model on the configured data; the best one becomes the run's float model."""
+    from pyaed import training
+
+    config = run.config
+    _limit_gpu_memory(config)
+    if config.training is None:
+        raise UserError("training: section missing, it names the model and how to train it")
+    spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    sets = read_sets(config)
+    if sets.training is None:
+        raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, training needs them")
+    if sets.validation is None:
+        raise UserError("dataset: no validation clips; set validation_split, validation_folds or a validation set")
+    settings = ModelMetadata(
+        features=spec,
+        preprocessing=config.preprocessing.model_dump(),
+        class_names=tuple(sets.class_names),
+        multi_label=config.dataset.multi_label,
+        garbage_class="other" if config.dataset.use_garbage_class else None,
+        unknown_class_threshold=config.deployment.unknown_class_threshold,
+        provenance=provenance(config, sets),
+    )
+    log.info(
+        "training: %d clips, validation: %d clips, %d classes",
+        len(sets.training),
+        len(sets.validation),
+        len(settings.class_names),
+    )
+    model = _initial_model(run, settings)
+    validation = features(config, settings, sets.validation, "validation features")
+    result = training.train(
+        model,
+        features(config, settings, sets.training, "training features"),
+        validation,
+        config.training,
+        config.data_augmentation,
+        seed=config.general.global_seed,
+        out_dir=run.folder,
+        metadata=settings,
+        saved_models_dir=config.general.saved_models_dir,
+        logs_dir=config.general.logs_dir,
+        deterministic_ops=config.general.deterministic_ops,
+        shuffle=config.dataset.shuffle,
+    )
+    run.float_model = result.best_model
+    run.history = result.history
+    if settings.multi_label:
+        _choose_thresholds(result, settings, validation)
+
+
+def _choose_thresholds(result: Any, settings: ModelMetadata, validation: Any) -> None:
+    """Write into the best model, for every class, the threshold with the largest F1 on the validation clips."""
+    from pyaed import evaluation
+
+    n_classes, clips = len(settings.class_names), validation.clips
+    probabilities = evaluation.predict_patches(
+        evaluation.keras_predictor(result.model), validation.patches, "thresholds"
+    )
+    scores = evaluation.clip_decisions(probabilities, validation.clip_index, len(clips), multi_label=True).scores
+    thresholds = tuple(evaluation.best_thresholds(validation.clip_targets(n_classes) > 0, scores))
+    metadata.write_keras(result.best_model, replace(settings, class_thresholds=thresholds))
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in zip(settings.class_names, thresholds))
+    log.info("thresholds with the largest F1 on the validation clips: %s", shown)
+
+
+def _limit_gpu_memory(config: Config) -> None:
+    from pyaed import models
+
+    if config.general.gpu_memory_limit is not None and not models.limit_gpu_memory(config.general.gpu_memory_limit):
+        log.info("note: general.gpu_memory_limit: TensorFlow uses no GPU here")
+
+
+def _initial_model(run: Run, settings: ModelMetadata) -> Any:
+    from pyaed import models
+
+    config = run.config
+    section = config.training
+    if run.float_model is not None and section.model is not None:
+        raise UserError("general.model_path and training.model are both given; expected one of them")
+    if run.float_model is not None:
+        return models.load(run.float_model)
+    if section.model is None:
+        raise UserError("training.model: missing; name a model of the zoo there, or a file in general.model_path")
+    return models.build(
+        section.model,
+        len(settings.class_names),
+        settings.features.patch_shape,
+        multi_label=settings.multi_label,
+        dropout=section.dropout,
+        fine_tune=section.fine_tune,
+        seed=config.general.global_seed,
+    )
+
+
+def quantize(run: Run) -> None:
+    """Quantize the run's float model to int8; the representative patches come from the quantization or training set."""
+    from pyaed import models, quantization
+
+    config = run.config
+    path = needed(run.float_model, "a float model (.keras or .h5)")
+    settings = model_settings(config, path)
+    sets = read_sets(config, [name for name in settings.class_names if name != settings.garbage_class])
+    clips = sets.quantization
+    if clips is None:
+        raise UserError(
+            "dataset: no clips to quantize with; set dataset.quantization_audio_path and "
+            "quantization_csv_path, or the training paths"
+        )
+    patches = features(config, settings, clips, "quantization features").patches
+    settings = replace(settings, provenance={**settings.provenance, "float_model_sha256": sha256(path)})
+    target = run.folder / config.quantization.export_dir / "quantized_model.tflite"
+    run.quantized_model = quantization.quantize(models.load(path), patches, config.quantization, settings, target)
+    log.info("quantized model: %s (%d bytes)", run.quantized_model, run.quantized_model.stat().st_size)
