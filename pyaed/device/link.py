@@ -1,58 +1,25 @@
-"""The host's end of the serial link: requests, replies, time-outs, retries. docs/link.md has the wire format."""
+"""What a board can be asked for, one method each. `connection` carries the requests, docs/link.md has the wire format."""
 
-import errno
 import logging
-import select
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import serial
-from serial.tools import list_ports
 
-from pyaed.device import framing, ports
-from pyaed.device.messages import table
-from pyaed.errors import UserError, nearest
+from pyaed.device.connection import QUICK, Connection, DeviceError, LinkError, LinkLost, LinkTimeout
+from pyaed.errors import UserError
+
+__all__ = ["Detection", "DeviceError", "Identity", "Link", "LinkError", "LinkLost", "LinkTimeout"]
 
 log = logging.getLogger(__name__)
-
-#: aed_status -> (name, what it says about a request)
-STATUSES = {
-    -1: ("AED_ERR_ARGUMENT", "a value is out of range"),
-    -2: ("AED_ERR_SIZE", "the request has a wrong length"),
-    -3: ("AED_ERR_STATE", "the device's clip stands at another position"),
-    -4: ("AED_ERR_UNSUPPORTED", "this image doesn't know the request"),
-    -5: ("AED_ERR_IO", "the board's hardware failed"),
-}
 
 #: Code of input_type and output_type -> NumPy type
 DTYPES = {0: np.dtype("i1"), 1: np.dtype("u1"), 2: np.dtype("<f4")}
 
-QUICK, SLOW = 10.0, 120.0  # seconds that a reply may take; an emulated inference is slow on a busy host
-
-
-class LinkError(UserError):
-    """The link or the device failed: nothing came, what came made no sense, or the port broke."""
-
-
-class LinkTimeout(LinkError):
-    """No reply came in time, retries included."""
-
-
-class DeviceError(LinkError):
-    """The device refused a request.
-
-    Attributes
-    ----------
-    status : int
-        Its aed_status, a key of `STATUSES`.
-    """
-
-    def __init__(self, message: str, status: int):
-        super().__init__(message)
-        self.status = status
+STATE = -3  # aed_status: the clip stands at another position
+SLOW = 120.0  # seconds; an emulated inference is slow on a busy host
 
 
 @dataclass(frozen=True)
@@ -107,219 +74,13 @@ class Detection:
     probabilities: np.ndarray
 
 
-def open_port(port: str, baudrate: int) -> serial.SerialBase:
-    """Open a serial port, pty or ``socket://`` URL for this process alone, in non-blocking mode.
+class Link(Connection):
+    """A board that runs a pyaed image; opened as `Connection` is."""
 
-    Raises
-    ------
-    UserError
-        When it does not exist, is busy, or may not be opened.
-    """
-    try:
-        return serial.serial_for_url(port, baudrate=baudrate, timeout=0, write_timeout=QUICK, exclusive=True)
-    except (serial.SerialException, OSError, ValueError) as error:
-        text = str(error)
-        number = getattr(error, "errno", None)
-        if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "busy" in text.lower():
-            raise UserError(f"port {port} is busy: another program holds it; close that one first") from error
-        if number == errno.EACCES:
-            raise UserError(
-                f"port {port}: permission denied; join the group that owns it (sudo usermod -aG dialout $USER), log in again"
-            ) from error
-        present = [p.device for p in list_ports.comports()]
-        found = (
-            f"ports that exist: {', '.join(present)}{nearest(port, present)}"
-            if present
-            else "no serial port exists here"
-        )
-        raise UserError(f"cannot open port {port}: {text}; {found}") from error
-
-
-class Link:
-    """A connection to a board that runs a pyaed image. One request at a time; a context manager.
-
-    Parameters
-    ----------
-    port : str
-        Anything that pyserial's ``serial_for_url`` takes: ``/dev/ttyACM0``, a pty, ``socket://host:port``; or ``auto``, the
-        one ST-LINK that is connected.
-    baudrate : int
-        Bits per second; ignored by ptys and sockets.
-    retries : int
-        How often a request that may be repeated is sent again when no reply came.
-    check : callable, optional
-        Called while waiting; raises when the other side is known to be gone (see `Emulator.check`).
-    timeout : float, optional
-        Seconds to wait for a reply, instead of the defaults of each request.
-    """
-
-    def __init__(
-        self,
-        port: str,
-        baudrate: int = 115200,
-        retries: int = 2,
-        check: Callable[[], None] | None = None,
-        timeout: float | None = None,
-    ):
-        self.port = port = ports.resolve(port)
-        self.retries = retries
-        self.device_dropped = 0
-        self.events: list[tuple[str, dict]] = []
-        self._check = check or (lambda: None)
-        self._timeout = timeout
-        self._table = table()
-        self._receiver = framing.Receiver(self._table.max_payload, self._table.header.size)
-        self._replies: list[bytes] = []
-        self._sequence = 0
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
         self._position = 0
         self._identity: Identity | None = None
-        self._check()
-        self._serial = open_port(port, baudrate)
-
-    def __enter__(self) -> "Link":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the port. May be called again."""
-        self._serial.close()
-
-    @property
-    def counters(self) -> framing.Counters:
-        """Frames that the host has received and dropped."""
-        return self._receiver.counters
-
-    # --- one request -------------------------------------------------------------------------------------------------
-
-    def request(self, name: str, tail: bytes = b"", *, retry: bool = True, timeout: float = QUICK, **values) -> dict:
-        """Send one request and return its reply.
-
-        Parameters
-        ----------
-        name : str
-            A message of the table.
-        tail : bytes
-            What fills the rest of the request.
-        retry : bool
-            Whether the request may be sent again when no reply came: only when doing it twice does no harm.
-        timeout : float
-            Seconds to wait for each reply.
-        **values
-            The request's fields.
-
-        Returns
-        -------
-        dict
-            The reply's fields by name, the tail as an array.
-
-        Raises
-        ------
-        DeviceError
-            When the device refuses the request.
-        LinkError
-            When no reply came, the port broke, or the reply doesn't fit the table.
-        """
-        message = self._table[name]
-        body = message.request.pack(tail, **values)
-        attempts = 1 + (self.retries if retry else 0)
-        for attempt in range(attempts):
-            if attempt:
-                log.warning("%s: no reply to '%s', sending it again", self.port, name)
-            reply = self._exchange(message.code, body, self._timeout or timeout)
-            if reply is not None:
-                return self._open(message, *reply)
-        raise LinkTimeout(
-            f"{self.port}: no reply to '{name}' after {attempts} attempts; "
-            f"is this the board's port, and does it run a pyaed image?"
-        )
-
-    def _exchange(self, code: int, body: bytes, timeout: float) -> tuple[dict, bytes] | None:
-        """Send one frame; return header and body of its reply, or None when none came in time."""
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        header = self._table.header
-        payload = header.pack(type=code, status=0, sequence=self._sequence, dropped=0) + body
-        if len(payload) > self._table.max_payload:
-            raise ValueError(f"a payload of {len(payload)} bytes; the link carries {self._table.max_payload}")
-        # The zero in front ends whatever noise was on the line, so that it can't swallow this frame.
-        self._write(b"\0" + framing.encode(payload))
-        end = time.monotonic() + timeout
-        while (left := end - time.monotonic()) > 0:
-            for reply in self._receive(min(left, 0.2)):
-                fields = header.unpack(reply[: header.size])
-                if not fields["type"] & self._table.reply_bit:
-                    self._event(fields, reply[header.size :])
-                    continue
-                if fields["sequence"] == self._sequence and fields["type"] == code | self._table.reply_bit:
-                    return fields, reply[header.size :]
-                log.warning("%s: dropped a reply to an earlier request (%s)", self.port, fields)
-            self._check()
-        return None
-
-    def _event(self, header: dict, body: bytes) -> None:
-        """Take what the device sent unasked: a fault ends the request, anything else is kept in `events`."""
-        event = next((e for e in self._table.events if e.code == header["type"]), None)
-        try:
-            fields = event.body.unpack(body) if event else {}
-        except ValueError as error:
-            raise LinkError(f"{self.port}: an event '{event.name}' that doesn't fit the table: {error}") from error
-        if event is None:
-            log.warning("%s: passed over an event of unknown type %d", self.port, header["type"])
-        elif event.name == "fault":
-            what = ", ".join(f"{name} {value:#x}" for name, value in fields.items())
-            raise LinkError(f"{self.port}: the board ran into a fault and starts again ({what})")
-        else:
-            self.events.append((event.name, fields))
-
-    def _open(self, message, header: dict, body: bytes) -> dict:
-        if header["dropped"] > self.device_dropped:
-            log.warning("%s: the device has dropped %d bad frames", self.port, header["dropped"] - self.device_dropped)
-        self.device_dropped = header["dropped"]
-        status = header["status"]
-        if status:
-            name, meaning = STATUSES.get(status, (str(status), "an unknown status"))
-            raise DeviceError(f"{self.port}: the device refused '{message.name}': {meaning} ({name})", status)
-        if (
-            message.name == "identify"
-            and len(body) >= 2
-            and (found := body[0] | body[1] << 8) != self._table.protocol_version
-        ):
-            raise LinkError(
-                f"{self.port}: the image speaks version {found} of the link, this pyaed version "
-                f"{self._table.protocol_version}: deploy it again"
-            )
-        try:
-            return message.reply.unpack(body)
-        except ValueError as error:
-            raise LinkError(f"{self.port}: a reply to '{message.name}' that doesn't fit the table: {error}") from error
-
-    def _write(self, data: bytes) -> None:
-        try:
-            self._serial.write(data)
-        except (serial.SerialException, OSError) as error:
-            self._check_gone()
-            raise LinkError(f"{self.port}: cannot send: {error}") from error
-
-    def _receive(self, wait: float) -> list[bytes]:
-        """Return the payloads that come within `wait` seconds, as soon as there are bytes."""
-        try:
-            try:
-                select.select([self._serial.fileno()], [], [], wait)
-            except (OSError, AttributeError, ValueError):  # loop:// and Windows have nothing to wait on
-                time.sleep(min(wait, 0.002))
-            return self._receiver.feed(self._serial.read(65536))
-        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial's word for closed
-            self._check_gone()
-            raise LinkError(f"{self.port}: the connection broke: {error}") from error
-
-    def _check_gone(self) -> None:
-        """The port broke: give the other side a moment to be seen as ended, which says more than the port's error."""
-        for _ in range(10):
-            self._check()
-            time.sleep(0.02)
-
-    # --- what the device can do ----------------------------------------------------------------------------------------
 
     def identify(self) -> Identity:
         """Return who is there; asked once and remembered."""
@@ -418,7 +179,7 @@ class Link:
         ndarray of float32, shape (n_frames, n_mels)
         """
         identity = self.identify()
-        return self._restart(lambda: self._features(_pcm(pcm), n_frames, identity))
+        return self.repeat(lambda: self._features(_pcm(pcm), n_frames, identity))
 
     def _features(self, pcm: np.ndarray, n_frames: int | None, identity: Identity) -> np.ndarray:
         frames, count = [], 0
@@ -451,15 +212,38 @@ class Link:
         self._position = reply["position"]
         return pcm[taken:], reply
 
-    def _restart(self, clip: Callable):
-        """Run a clip from its start again when a reply was lost on the way."""
+    def repeat(self, work: Callable):
+        """Do one piece of work that may be done again from its start; do so when it failed on the way.
+
+        A lost reply, a board that was reset and a port that came back within `patience` are such failures. Returns what
+        `work` returns.
+
+        Raises
+        ------
+        LinkError
+            When it failed more often than `retries`, or another image came back.
+        """
         for attempt in range(1 + self.retries):
             try:
-                return clip()
-            except LinkTimeout:
-                if attempt == self.retries:
+                return work()
+            except LinkLost as error:
+                if attempt == self.retries or not self.patience:
                     raise
-                log.warning("%s: no reply, starting the clip again", self.port)
+                log.warning("%s; waiting up to %g s for the port", error, self.patience)
+                self._come_back()
+            except (LinkTimeout, DeviceError) as error:
+                another_position = isinstance(error, DeviceError) and error.status == STATE
+                if attempt == self.retries or not (another_position or isinstance(error, LinkTimeout)):
+                    raise
+                log.warning("%s; starting again", error)
+
+    def _come_back(self) -> None:
+        before, self._identity = self._identity, None
+        self.reopen()
+        if before is not None and self.identify() != before:
+            raise LinkError(
+                f"{self.port}: another image answers since the port came back ({self.identify().model_name})"
+            )
 
     def detect(self, pcm: np.ndarray, restart: bool = True, limit: int | None = None) -> list[Detection]:
         """Stream PCM through the whole detector.
@@ -485,7 +269,7 @@ class Link:
             self._position = 0
             return self._detect(pcm, limit)
 
-        return self._restart(clip)
+        return self.repeat(clip)
 
     def _detect(self, pcm: np.ndarray, limit: int | None) -> list[Detection]:
         n_classes = self.identify().n_classes
@@ -533,6 +317,9 @@ class Link:
         ndarray
             The raw output, in the model's output type and shape.
         """
+        return self.repeat(lambda: self._infer(patch))
+
+    def _infer(self, patch: np.ndarray) -> np.ndarray:
         identity = self.identify()
         output = self._on_input("infer", patch)["output"]
         if len(output) != identity.output_size:
@@ -541,6 +328,9 @@ class Link:
 
     def digests(self, patch: np.ndarray) -> np.ndarray:
         """Run the model on one patch and return the CRC-32 of each node's output (uint32, one a node)."""
+        return self.repeat(lambda: self._digests(patch))
+
+    def _digests(self, patch: np.ndarray) -> np.ndarray:
         n_nodes = self.identify().n_nodes
         found: list[int] = []
         while len(found) < n_nodes:
