@@ -3,7 +3,8 @@
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import soxr
 from pyaed.data.cache import cache_limit, cache_root, entry_key, entry_path, load_entry, prune, save_entry
 from pyaed.data.clips import Clip, ClipSet, listing
 from pyaed.data.preprocess import load_pcm, preprocessing_settings
+from pyaed.data.store import PatchStore
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.progress import progress
@@ -29,7 +31,8 @@ class PatchSet:
 
     Attributes
     ----------
-    patches : ndarray of float32, shape (n_patches, n_mels, patch_length)
+    patches : PatchStore or ndarray of float32, shape (n_patches, n_mels, patch_length)
+        On disk; slices and indices read what is needed.
     clip_index : ndarray of int32, shape (n_patches,)
         Index into `clips`, ascending.
     clips : tuple of Clip
@@ -38,7 +41,7 @@ class PatchSet:
         Clips that couldn't be used, with the reason; only when skipping was asked for.
     """
 
-    patches: np.ndarray
+    patches: PatchStore | np.ndarray
     clip_index: np.ndarray
     clips: tuple[Clip, ...]
     skipped: tuple[tuple[Clip, str], ...] = ()
@@ -47,9 +50,9 @@ class PatchSet:
         return len(self.patches)
 
     @property
-    def labels(self) -> np.ndarray:
-        """Class index of every patch, int32 (n_patches,); for clips with exactly one label."""
-        return np.array([clip.label for clip in self.clips], dtype=np.int32)[self.clip_index]
+    def clip_labels(self) -> np.ndarray:
+        """Class index of every clip, int32 (n_clips,); for clips with exactly one label."""
+        return np.array([clip.label for clip in self.clips], dtype=np.int32)
 
     def clip_targets(self, n_classes: int) -> np.ndarray:
         """Labels of every clip as zeros and ones, float32 (n_clips, n_classes); the form for several labels a clip."""
@@ -57,10 +60,6 @@ class PatchSet:
         for row, clip in zip(targets, self.clips):
             row[list(clip.labels)] = 1
         return targets
-
-    def targets(self, n_classes: int) -> np.ndarray:
-        """Labels of every patch as zeros and ones, float32 (n_patches, n_classes)."""
-        return self.clip_targets(n_classes)[self.clip_index]
 
 
 def extract_features(
@@ -116,24 +115,25 @@ def extract_features(
             f"preprocessing.target_rate is {settings['target_rate']} Hz, but the features were specified for "
             f"{spec.sample_rate} Hz"
         )
-    folder = None
-    if cache:
-        folder = cache_root() if cache_dir is None else Path(cache_dir)
-        limit = cache_limit()
-    cached = _Cached(frontend, settings, folder)
+    folder = cache_root() if cache_dir is None else Path(cache_dir)
+    cached = _Cached(frontend, settings, folder if cache else None)
+    limit = cache_limit()
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    executor = ThreadPoolExecutor(max_workers=max(1, threads))
-    try:
-        results = list(progress(executor.map(cached, clips), len(clips), label, "clips"))
-    finally:
-        executor.shutdown(cancel_futures=True)
+    patches = PatchStore(spec.patch_shape, folder)
+    good, counts, bad = [], [], []
+    for clip, result in zip(clips, progress(_in_order(cached, clips, max(1, threads)), len(clips), label, "clips")):
+        if isinstance(result, str):
+            bad.append((clip, result))
+        else:
+            patches.append(result)
+            good.append(clip)
+            counts.append(len(result))
 
-    if folder is not None and cached.hits < len(clips):
+    if cache and cached.hits < len(clips):
         count, removed = prune(folder, limit)
         if count:
             log.info("feature cache: %d entries (%d bytes) removed to stay under the limit", count, removed)
-    bad = [(clip, result) for clip, result in zip(clips, results) if isinstance(result, str)]
     if bad and (not skip_bad or len(bad) == len(clips)):
         hint = "; dataset.skip_bad_clips=True leaves such clips out" if not skip_bad else ""
         count = f"{len(bad)} of {len(clips)} clips can't be used: " if len(clips) > 1 else ""
@@ -142,16 +142,22 @@ def extract_features(
         log.warning("left out: %s", reason)
     if bad:
         log.warning("%d of %d clips left out", len(bad), len(clips))
-    good = [(clip, result) for clip, result in zip(clips, results) if not isinstance(result, str)]
-    patches = [result for _, result in good]
-    counts = [len(p) for p in patches]
-    log.info("%s: %d clips, %d patches, %d clips from the cache", label, len(good), sum(counts), cached.hits)
-    return PatchSet(
-        np.concatenate(patches) if patches else np.empty((0, *spec.patch_shape), dtype=np.float32),
-        np.repeat(np.arange(len(good), dtype=np.int32), counts),
-        tuple(clip for clip, _ in good),
-        tuple(bad),
-    )
+    log.info("%s: %d clips, %d patches, %d clips from the cache", label, len(good), len(patches), cached.hits)
+    return PatchSet(patches, np.repeat(np.arange(len(good), dtype=np.int32), counts), tuple(good), tuple(bad))
+
+
+def _in_order(function: Callable[[Clip], Any], clips: Iterable[Clip], threads: int) -> Iterator[Any]:
+    """Yield the function's results in the clips' order; no more than a few a thread are in memory at a time."""
+    executor, pending = ThreadPoolExecutor(max_workers=threads), deque()
+    try:
+        for clip in clips:
+            pending.append(executor.submit(function, clip))
+            if len(pending) > 4 * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 class _Cached:

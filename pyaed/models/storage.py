@@ -111,13 +111,14 @@ def predictor(model: Any, batch_size: int = 64) -> Callable[[np.ndarray], np.nda
     Returns
     -------
     callable
-        float32 (n_patches, n_mels, patch_length) -> float32 (n_patches, n_classes).
+        float32 (n_patches, n_mels, patch_length) -> float32 (n_patches, n_classes); of patches that lie on disk one batch
+        is read at a time.
     """
     tf_function = _inference(model)
 
     def predict(patches: np.ndarray) -> np.ndarray:
-        x = as_input(model, patches)
-        parts = [tf_function(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
+        starts = range(0, len(patches), batch_size)
+        parts = [tf_function(as_input(model, patches[i : i + batch_size])).numpy() for i in starts]
         return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
 
     return predict

@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from pyaed.errors import UserError, nearest
 from pyaed.files import atomic_path
 from pyaed.models import as_input
 from pyaed.models.keras import import_tensorflow, quiet_stderr
+from pyaed.progress import progress
 
 METADATA_NAME = "pyaed"
+BLOCK = 256  # patches that are looked at together
 GRANULARITIES = ("per_channel", "per_tensor")
 TYPES = {"float": "float32", "int8": "int8", "uint8": "uint8"}
 
@@ -35,7 +38,7 @@ def quantize(
     ----------
     model : keras.Model
         Input float32 (batch, n_mels, patch_length, 1).
-    representative_patches : ndarray, float32, shape (n_patches, n_mels, patch_length)
+    representative_patches : ndarray or pyaed.data's store on disk, float32, shape (n_patches, n_mels, patch_length)
         Their ranges become the activations' scales: a few hundred patches of all classes.
     quantization_cfg : object
         Section `quantization`: `granularity` of the weights' scales (per_channel, per_tensor),
@@ -63,16 +66,24 @@ def quantize(
     granularity = _choice(quantization_cfg, "granularity", GRANULARITIES)
     input_type = _choice(quantization_cfg, "quantization_input_type", ("int8", "uint8", "float"))
     output_type = _choice(quantization_cfg, "quantization_output_type", ("float", "int8", "uint8"))
-    patches = as_input(model, representative_patches)
-    if len(patches) == 0:
+    if len(representative_patches) == 0:
         raise UserError("quantization needs representative patches, there are none")
-    if not np.isfinite(patches).all():
-        raise UserError("the representative patches have values that are not numbers")
 
-    log.info("quantizing %s with %s, %s, %d representative patches", model.name, quantizer, granularity, len(patches))
+    def samples() -> Iterator[list[np.ndarray]]:
+        for i in progress(range(len(representative_patches)), label="quantization", unit="patches"):
+            yield [as_input(model, representative_patches[i : i + 1])]
+
+    for i in range(0, len(representative_patches), BLOCK):
+        if not np.isfinite(as_input(model, representative_patches[i : i + BLOCK])).all():
+            raise UserError("the representative patches have values that are not numbers")
+
+    log.info(
+        "quantizing %s with %s, %s, %d representative patches",
+        model.name, quantizer, granularity, len(representative_patches),
+    )  # fmt: skip
     converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(model)])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([patch[np.newaxis]] for patch in patches)
+    converter.representative_dataset = samples
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.as_dtype(TYPES[input_type])
     converter.inference_output_type = tf.as_dtype(TYPES[output_type])

@@ -17,6 +17,8 @@ from pyaed.models.keras import import_keras, import_tensorflow
 from pyaed.progress import progress
 from pyaed.training import augmentation, setup
 
+BLOCK = 256  # patches that are looked at together
+
 log = logging.getLogger(__name__)
 
 
@@ -73,8 +75,8 @@ def train(
     model : keras.Model
         Input (batch, n_mels, patch_length, 1), softmax or sigmoid output.
     train, validation : PatchSet
-        `patches` float32 (n, n_mels, patch_length), `clip_index` int (n,), and `labels` or, for multi-label,
-        `targets(n_classes)`. `validation` may be None.
+        `patches` float32 (n, n_mels, patch_length), an array or on disk; `clip_index` int (n,); and `clip_labels` or, for
+        multi-label, `clip_targets(n_classes)`. `validation` may be None. Patches are read batch by batch.
     training_cfg : object
         Section `training`: `batch_size`, `epochs`, `optimizer`, `callbacks`, `resume_training_from`,
         `trained_model_path`.
@@ -133,8 +135,8 @@ def train(
             f"the model's output has the shape {model.output_shape[1:]}, but there are {n_classes} classes: "
             f"{', '.join(metadata.class_names)}"
         )
-    x, y, _ = _arrays("training", model, train, n_classes, multi_label)
-    val = None if validation is None else _arrays("validation", model, validation, n_classes, multi_label)
+    x, y, clip_index = _checked("training", model, train, n_classes, multi_label)
+    val = None if validation is None else _checked("validation", model, validation, n_classes, multi_label)
 
     monitors = ["loss", "accuracy"] + (["val_loss", "val_accuracy", "val_clip_accuracy"] if val else [])
     specs = getattr(training_cfg, "callbacks", None)
@@ -167,7 +169,7 @@ def train(
 
     def validate(epoch: int, logs: dict[str, float]) -> None:
         if val:
-            logs |= _scores(predict(val[0]), *val[1:], multi_label)
+            logs |= _scores(predict(val[0]), val[1][val[2]], val[2], multi_label)
 
     def record(epoch: int, logs: dict[str, float]) -> None:
         nonlocal best_weights
@@ -191,12 +193,14 @@ def train(
         _batches(
             x,
             y,
+            clip_index,
             batch_size,
             augmentation.make(augmentation_cfg, metadata.features),
             seed,
             state["epoch"],
             epochs,
             shuffle,
+            channel=len(model.input_shape) == 4,
         ),
         initial_epoch=first_epoch,
         epochs=epochs,
@@ -245,35 +249,41 @@ def _resume(path: Path, built: Any, optimizer: Any, state: dict) -> tuple[Any, A
     return model, optimizer, stored
 
 
-def _arrays(what: str, model: Any, patchset: Any, n_classes: int, multi_label: bool) -> tuple:
-    """Return the checked (patches, labels, clip_index) of a patch set, in the form the model takes."""
-    if len(patchset.patches) == 0:
+def _checked(what: str, model: Any, patchset: Any, n_classes: int, multi_label: bool) -> tuple:
+    """Return the checked (patches, labels of the clips, clip_index) of a patch set."""
+    patches = patchset.patches
+    if len(patches) == 0:
         raise UserError(f"the {what} set has no patches")
-    x = as_input(model, patchset.patches)
-    y = patchset.targets(n_classes) if multi_label else np.asarray(patchset.labels, dtype=np.int32)
-    if not np.isfinite(x).all():
-        raise UserError(f"the {what} set has patches with values that are not numbers")
+    for i in range(0, len(patches), BLOCK):
+        if not np.isfinite(as_input(model, patches[i : i + BLOCK])).all():
+            raise UserError(f"the {what} set has patches with values that are not numbers")
+    y = patchset.clip_targets(n_classes) if multi_label else np.asarray(patchset.clip_labels, dtype=np.int32)
     if not multi_label and (y.min() < 0 or y.max() >= n_classes):
         raise UserError(
             f"the {what} set has labels from {y.min()} to {y.max()}, the model has {n_classes} classes (0 to "
             f"{n_classes - 1})"
         )
-    return x, y, np.asarray(patchset.clip_index)
+    return patches, y, np.asarray(patchset.clip_index, dtype=np.int32)
 
 
 def _batches(
-    x: np.ndarray,
+    x: Any,
     y: np.ndarray,
+    clip_index: np.ndarray,
     batch_size: int,
     augment: Any,
     seed: int,
     first_epoch: int,
     epochs: int,
     shuffle: bool = True,
+    channel: bool = True,
 ) -> Any:
-    """Return a tf.data.Dataset of all batches of all epochs; each is a function of (seed, epoch, number) only."""
+    """Return a tf.data.Dataset of all batches of all epochs; each is a function of (seed, epoch, number) only.
+
+    Only indices are shuffled; the patches of a batch are read when it is made.
+    """
     tf = import_tensorflow()
-    patches, labels = tf.constant(x), tf.constant(y)
+    labels, clips = tf.constant(y), tf.constant(clip_index)
 
     def one_epoch(epoch: Any) -> Any:
         key = tf.random.fold_in(tf.constant([seed, 0x5EED], tf.int64), epoch)
@@ -282,10 +292,12 @@ def _batches(
         return numbered.map(lambda number, rows: (tf.random.fold_in(key, number), rows))
 
     def one_batch(key: Any, rows: Any) -> Any:
-        batch = tf.gather(patches, rows)
+        # Stateless: reading the same rows gives the same patches, so several batches may be read at a time.
+        batch = tf.numpy_function(lambda rows: np.asarray(x[rows], np.float32), [rows], tf.float32, stateful=False)
+        batch = tf.ensure_shape(batch, (None, *x.shape[1:]))
         if augment:
-            batch = augment(batch[..., 0], key)[..., tf.newaxis]
-        return batch, tf.gather(labels, rows)
+            batch = augment(batch, key)
+        return batch[..., tf.newaxis] if channel else batch, tf.gather(labels, tf.gather(clips, rows))
 
     rows = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
     return rows.map(one_batch, num_parallel_calls=2, deterministic=True).prefetch(2)

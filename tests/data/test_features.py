@@ -39,8 +39,8 @@ def test_patches_are_those_of_the_front_end(clips, expected):
         np.testing.assert_array_equal(expected.patches[expected.clip_index == i], direct)
     assert expected.patches.dtype == np.float32
     assert expected.clips == clips.clips
-    np.testing.assert_array_equal(expected.labels, [clips.clips[i].label for i in expected.clip_index])
-    np.testing.assert_array_equal(expected.targets(8).argmax(axis=1), expected.labels)
+    np.testing.assert_array_equal(expected.clip_labels, [clip.label for clip in clips])
+    np.testing.assert_array_equal(expected.clip_targets(8).argmax(axis=1), expected.clip_labels)
 
 
 def test_threads_and_cache_change_no_bit(clips, expected, tmp_path, caplog):
@@ -88,7 +88,7 @@ def test_other_content_features_and_preprocessing_have_their_own_entries(clips, 
 
 def _extract(clips, folder, queue):
     found = extract_features(clips, FrontEnd(SPEC), PREPROCESSING, folder)
-    queue.put(found.patches.tobytes())
+    queue.put(found.patches[:].tobytes())
 
 
 def test_two_processes_share_a_cache(clips, expected, tmp_path):
@@ -100,7 +100,7 @@ def test_two_processes_share_a_cache(clips, expected, tmp_path):
     results = [queue.get(timeout=60) for _ in processes]
     for process in processes:
         process.join()
-    assert all(result == expected.patches.tobytes() for result in results)
+    assert all(result == expected.patches[:].tobytes() for result in results)
     assert len(entries(tmp_path)) == 16
     left = [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".npy"]
     assert not left, "no temporary file stays"

@@ -26,13 +26,12 @@ class Patches:
         rng = np.random.default_rng(seed)
         self.clip_index = np.repeat(np.arange(n_clips), 4)
         self.clip_labels = np.arange(n_clips) % N_CLASSES
-        self.labels = self.clip_labels[self.clip_index]
-        self.patches = rng.normal(-5, 1, size=(len(self.labels), *SHAPE)).astype(np.float32)
-        for patch, label in zip(self.patches, self.labels):
+        self.patches = rng.normal(-5, 1, size=(len(self.clip_index), *SHAPE)).astype(np.float32)
+        for patch, label in zip(self.patches, self.clip_labels[self.clip_index]):
             patch[5 * label : 5 * label + 5] += 4
 
-    def targets(self, n_classes):
-        return np.eye(n_classes, dtype=np.float32)[self.labels]
+    def clip_targets(self, n_classes):
+        return np.eye(n_classes, dtype=np.float32)[self.clip_labels]
 
 
 def description(multi_label=False):
@@ -113,7 +112,9 @@ def test_learns_and_writes(tmp_path, caplog):
     data = Patches(6, seed=1)
     p = models.predictor(models.load(result.best_model))(data.patches)
     np.testing.assert_array_equal(p, models.predictor(result.model)(data.patches))
-    assert _scores(p, data.labels, data.clip_index, False)["val_loss"] == pytest.approx(best["val_loss"], rel=1e-4)
+    assert _scores(p, data.clip_labels[data.clip_index], data.clip_index, False)["val_loss"] == pytest.approx(
+        best["val_loss"], rel=1e-4
+    )
     assert sum("epoch 3/6" in message for message in caplog.messages) == 1
 
 
@@ -209,22 +210,22 @@ def test_diverging_training_stops(tmp_path):
 
 
 def test_every_epoch_draws_all_patches_anew():
-    x = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1)
-    y = np.arange(10)
+    x = np.arange(10, dtype=np.float32).reshape(10, 1, 1)
+    y, clip_index = np.arange(100, 105), np.arange(10) // 2
 
     def epochs(first, last, seed=5):
-        batches = list(_batches(x, y, 4, None, seed, first, last).as_numpy_iterator())
-        assert all((b[0].ravel() == b[1]).all() for b in batches)
+        batches = list(_batches(x, y, clip_index, 4, None, seed, first, last).as_numpy_iterator())
+        assert all((b[0].ravel() // 2 + 100 == b[1]).all() for b in batches)
         assert [len(b[1]) for b in batches] == [4, 4, 2] * (last - first)
-        return np.concatenate([b[1] for b in batches]).reshape(-1, 10)
+        return np.concatenate([b[0].ravel() for b in batches]).reshape(-1, 10)
 
     orders = epochs(0, 5)
-    assert (np.sort(orders) == y).all()
+    assert (np.sort(orders) == np.arange(10)).all()
     assert len({tuple(order) for order in orders}) == 5
     np.testing.assert_array_equal(epochs(3, 5), orders[3:])
     assert (epochs(0, 5, seed=6) != orders).any()
-    in_order = _batches(x, y, 4, None, 5, 0, 2, shuffle=False).as_numpy_iterator()
-    assert np.concatenate([b[1] for b in in_order]).tolist() == [*range(10)] * 2
+    in_order = _batches(x, y, clip_index, 4, None, 5, 0, 2, shuffle=False).as_numpy_iterator()
+    assert np.concatenate([b[0].ravel() for b in in_order]).tolist() == [*range(10)] * 2
 
 
 def test_clip_scores():
@@ -269,7 +270,7 @@ def test_settings_refused(tmp_path, options, message):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda data: setattr(data, "labels", data.labels + 1), "labels from 1 to 3"),
+        (lambda data: setattr(data, "clip_labels", data.clip_labels + 1), "labels from 1 to 3"),
         (lambda data: setattr(data, "patches", data.patches[:, :8]), "n_mels, patch_length"),
         (lambda data: setattr(data, "patches", data.patches[:0]), "has no patches"),
         (lambda data: data.patches.__setitem__((0, 0, 0), np.nan), "not numbers"),
