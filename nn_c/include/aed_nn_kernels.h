@@ -21,7 +21,7 @@
 typedef struct {
   uint32_t input;
   uint32_t output;
-  uint32_t scratch; /* sized by scratch_bytes in pyaed/nn/lowering.py, for the portable and the
+  uint32_t scratch; /* sized by scratch_bytes in pyaed/nn/lowering, for the portable and the
                        Cortex-M33 kernels alike */
   int32_t in_h, in_w, in_c;
   int32_t out_h, out_w, out_c;

@@ -1,0 +1,153 @@
+"""Convolutions and fully connected layers."""
+
+import math
+
+import numpy as np
+
+from pyaed.nn.graph import Graph, Operator, Tensor
+from pyaed.nn.lowering.common import (
+    Step,
+    affine,
+    check_rescale,
+    constant,
+    expect_shape,
+    fused_range,
+    input_tensor,
+    operand,
+    output_tensor,
+    refuse,
+    window_fields,
+)
+from pyaed.nn.lowering.scratch import scratch_bytes
+from pyaed.nn.quantize import quantize_multiplier
+
+
+def _pack(rows: np.ndarray) -> np.ndarray:
+    """Interleave int8 weights [channels][depth] as [channels / 4][depth][4], zero channels at the end."""
+    channels, depth = rows.shape
+    padded = np.zeros((-(-channels // 4) * 4, depth), np.int8)
+    padded[:channels] = rows
+    return np.ascontiguousarray(padded.reshape(-1, 4, depth).transpose(0, 2, 1)).reshape(-1)
+
+
+def _table4(values, dtype: type) -> np.ndarray:
+    """Return a per-channel table, padded with zeros to a multiple of 4 channels."""
+    values = np.asarray(values)
+    table = np.zeros(-(-len(values) // 4) * 4, dtype)
+    table[: len(values)] = values
+    return table
+
+
+def _channels(
+    graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int
+) -> tuple[dict, list[float]]:
+    """Return what layers with the weights `rows` [channels][depth] share, and the real scale factor of each channel."""
+    channels = len(rows)
+    w = operand(graph, op, 1)
+    if (len(w.scales) > 1 and w.axis != axis) or len(w.scales) not in (1, channels) or w.zero_points.any():
+        refuse(graph, op, f"weights {w}: expected one scale, or one per output channel, and zero points of 0")
+    (x_scale, x_zero), (y_scale, y_zero) = affine(graph, op, x), affine(graph, op, y)
+    bias = np.zeros(channels, np.int64)
+    if len(op.inputs) > 2 and op.inputs[2] >= 0:
+        data = constant(graph, op, 2, ("int32",))
+        expect_shape(graph, op, data.size == channels, operand(graph, op, 2))
+        bias = data.astype(np.int64).reshape(-1)
+    wide = rows.astype(np.int64)
+    folded = bias - x_zero * wide.sum(axis=1)
+    # The widest sum on the way: the folded bias and any part of the products.
+    bounds = np.abs(folded) + 128 * np.abs(wide).sum(axis=1)
+    reals = [float(x_scale) * float(s) / float(y_scale) for s in np.broadcast_to(w.scales, channels)]
+    for bound, real in zip(bounds, reals):
+        check_rescale(graph, op, int(bound), math.frexp(real)[1])
+    low, high = fused_range(graph, op, y)
+    params = {
+        "output_zero_point": y_zero,
+        "act_min": low,
+        "act_max": high,
+        "weights": _pack(rows),
+        "bias": _table4(folded, np.int32),
+    }
+    return params, reals
+
+
+def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> dict:
+    """Return the tables of a convolution: `_channels` with fixed-point scale factors."""
+    params, reals = _channels(graph, op, x, y, rows, axis)
+    factors = [quantize_multiplier(real) for real in reals]
+    full_relu = (params["act_min"], params["act_max"], params["output_zero_point"]) == (-128, 127, -128)
+    return params | {
+        "fast_rounding": int(full_relu and all(-22 <= shift <= -1 for _, shift in factors)),
+        "input_zero_point": affine(graph, op, x)[1],
+        "multiplier": _table4([m for m, _ in factors], np.int32),
+        "shift": _table4([s for _, s in factors], np.int8),
+    }
+
+
+def conv_2d(graph: Graph, op: Operator) -> Step:
+    x, y = input_tensor(graph, op), output_tensor(graph, op)
+    w = constant(graph, op, 1, ("int8",))
+    expect_shape(graph, op, w.ndim == 4, operand(graph, op, 1))
+    out_c, kernel_h, kernel_w, in_c = w.shape
+    window = window_fields(graph, op, x, y, (kernel_h, kernel_w))
+    if in_c != x.shape[3]:
+        refuse(graph, op, f"grouped convolution: {in_c} weights for the {x.shape[3]} channels of {x}")
+    expect_shape(graph, op, y.shape[3] == out_c, x, y)
+    return _conv_step(graph, op, x, y, window, w.reshape(out_c, -1), axis=0)
+
+
+def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, axis: int) -> Step:
+    depth = rows.shape[1]
+    params = window | {"in_c": x.shape[3], "out_c": y.shape[3], "depth_multiplier": 1}
+    params |= _rescaled_channels(graph, op, x, y, rows, axis)
+    pointwise = depth == x.shape[3] and not (window["pad_top"] or window["pad_left"])
+    kernel = "aed_pointwise_s8" if pointwise else "aed_conv_s8"
+    params["tile"], scratch = scratch_bytes(kernel, params, params["out_h"])
+    in_place = pointwise and x.size == y.size and window["stride_h"] == window["stride_w"] == 1
+    return Step(
+        op.name,
+        kernel,
+        {"input": x.index},
+        y.index,
+        params,
+        scratch=scratch,
+        macs=y.size * depth,
+        in_place=("input",) if in_place else (),
+    )
+
+
+def depthwise_conv_2d(graph: Graph, op: Operator) -> Step:
+    x, y = input_tensor(graph, op), output_tensor(graph, op)
+    w = constant(graph, op, 1, ("int8",))
+    expect_shape(graph, op, w.ndim == 4 and w.shape[0] == 1, operand(graph, op, 1))
+    _, kernel_h, kernel_w, out_c = w.shape
+    window = window_fields(graph, op, x, y, (kernel_h, kernel_w))
+    in_c = x.shape[3]
+    expect_shape(graph, op, in_c > 0 and y.shape[3] == out_c and out_c % in_c == 0, x, y)
+    rows = w.reshape(-1, out_c).T
+    if in_c == 1:  # every output channel reads the one input channel: an ordinary convolution
+        return _conv_step(graph, op, x, y, window, rows, axis=3)
+    params = window | {"in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c}
+    params |= _rescaled_channels(graph, op, x, y, rows, axis=3)
+    taps = kernel_h * kernel_w
+    params["tile"], scratch = scratch_bytes("aed_depthwise_s8", params, params["out_h"])
+    in_place: tuple[str, ...] = ()
+    plain = (params["stride_h"], params["stride_w"], params["dilation_h"], params["dilation_w"]) == (1, 1, 1, 1)
+    if plain and x.shape == y.shape and params["tile"] in (0, params["out_h"]):
+        in_place = ("input",)
+        # The portable loop needs copies of the input's rows then.
+        scratch = max(scratch, 4 * taps + in_c + kernel_h * params["in_w"] * in_c)
+    return Step(op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch, y.size * taps, in_place)
+
+
+def fully_connected(graph: Graph, op: Operator) -> Step:
+    x, y = input_tensor(graph, op), output_tensor(graph, op)
+    w = constant(graph, op, 1, ("int8",))
+    if op.options["weights_format"] != 0:
+        refuse(graph, op, "shuffled weights are not supported")
+    expect_shape(graph, op, w.ndim == 2 and w.shape[1] > 0 and x.size % w.shape[1] == 0, x, operand(graph, op, 1))
+    out_c, depth = w.shape
+    rows = x.size // depth
+    expect_shape(graph, op, y.size == rows * out_c, x, y)
+    params, reals = _channels(graph, op, x, y, w, axis=0)
+    params |= {"rows": rows, "depth": depth, "out_c": out_c, "scale": _table4(reals, np.float64)}
+    return Step(op.name, "aed_fully_connected_s8", {"input": x.index}, y.index, params, macs=y.size * depth)
