@@ -27,13 +27,15 @@ SPECS = {
 def main() -> None:
     print("instructions per frame, emulated Cortex-M33 (QEMU), -O2; RAM in bytes")
     print(
-        f"{'':<12}{'frame':>9}{'window, FFT, magnitude':>25}{'mel, logarithm':>16}{'buffer':>9}{'stream':>9}{'ring':>9}"
+        f"{'':<12}{'frame':>9}{'window, FFT, magnitude':>25}{'mel, logarithm':>16}{'buffer':>9}{'int8 patch':>12}{'stream':>9}{'ring':>9}"
     )
     pcm = np.random.default_rng(0).integers(-32768, 32768, 6000).astype(np.int16)
     for name, spec in SPECS.items():
         run = m33.run(spec, pcm)
         buffer, stream = run.frame - run.spectrum - run.mel, run.stream_bytes - run.ring_bytes
-        print(f"{name:<12}{run.frame:9,}{run.spectrum:25,}{run.mel:16,}{buffer:9,}{stream:9,}{run.ring_bytes:9,}")
+        print(
+            f"{name:<12}{run.frame:9,}{run.spectrum:25,}{run.mel:16,}{buffer:9,}{run.quantize:12,}{stream:9,}{run.ring_bytes:9,}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #include "aed_stream.h"
-#include "aed_quantize.h"
+#include "aed_quantize_core.h"
 #include <string.h>
 
 static size_t ring_bytes(const aed_frontend_config *config) {
@@ -119,60 +119,40 @@ int32_t aed_stream_patch_ready(const aed_stream *stream) {
   return stream->ready;
 }
 
-/* Where band m of the patch's frame t lies in the ring: the oldest frame stands at the next write
- * position. */
-static const float *ring_frame(const aed_stream *stream, uint32_t t) {
-  const uint32_t slot = stream->position + t;
+/* The waiting patch, transposed: as floats where `floats` isn't NULL, else as bytes of a type that
+ * begins at `low`. */
+static aed_status take_patch(aed_stream *stream, float *floats, uint8_t *bytes, float scale,
+                             int32_t zero_point, int32_t low) {
+  if (!stream->ready) {
+    return AED_ERR_STATE;
+  }
   const uint32_t length = stream->config->patch_length;
-  return stream->frames +
-         (size_t)(slot < length ? slot : slot - length) * aed_frontend_width(stream->config);
+  const uint32_t width = aed_frontend_width(stream->config);
+  uint32_t slot = stream->position; /* the oldest frame stands where the next will be written */
+  for (uint32_t t = 0; t < length; t++) {
+    const float *frame = stream->frames + (size_t)slot * width;
+    slot = slot + 1U == length ? 0U : slot + 1U;
+    if (floats == NULL) {
+      quantize_run(frame, width, scale, zero_point, low, bytes + t, length);
+      continue;
+    }
+    for (uint32_t m = 0; m < width; m++) {
+      floats[(size_t)m * length + t] = frame[m];
+    }
+  }
+  stream->ready = 0;
+  return AED_OK;
 }
 
 aed_status aed_stream_patch(aed_stream *stream, float *patch) {
-  if (!stream->ready) {
-    return AED_ERR_STATE;
-  }
-  const uint32_t length = stream->config->patch_length;
-  const uint32_t width = aed_frontend_width(stream->config);
-  for (uint32_t t = 0; t < length; t++) {
-    const float *frame = ring_frame(stream, t);
-    for (uint32_t m = 0; m < width; m++) {
-      patch[(size_t)m * length + t] = frame[m];
-    }
-  }
-  stream->ready = 0;
-  return AED_OK;
+  return take_patch(stream, patch, NULL, 1.0F, 0, 0);
 }
 
 aed_status aed_stream_patch_s8(aed_stream *stream, float scale, int32_t zero_point, int8_t *patch) {
-  if (!stream->ready) {
-    return AED_ERR_STATE;
-  }
-  const uint32_t length = stream->config->patch_length;
-  const uint32_t width = aed_frontend_width(stream->config);
-  for (uint32_t t = 0; t < length; t++) {
-    const float *frame = ring_frame(stream, t);
-    for (uint32_t m = 0; m < width; m++) {
-      aed_quantize_s8(frame + m, 1U, scale, zero_point, patch + (size_t)m * length + t);
-    }
-  }
-  stream->ready = 0;
-  return AED_OK;
+  return take_patch(stream, NULL, (uint8_t *)patch, scale, zero_point, -128);
 }
 
 aed_status aed_stream_patch_u8(aed_stream *stream, float scale, int32_t zero_point,
                                uint8_t *patch) {
-  if (!stream->ready) {
-    return AED_ERR_STATE;
-  }
-  const uint32_t length = stream->config->patch_length;
-  const uint32_t width = aed_frontend_width(stream->config);
-  for (uint32_t t = 0; t < length; t++) {
-    const float *frame = ring_frame(stream, t);
-    for (uint32_t m = 0; m < width; m++) {
-      aed_quantize_u8(frame + m, 1U, scale, zero_point, patch + (size_t)m * length + t);
-    }
-  }
-  stream->ready = 0;
-  return AED_OK;
+  return take_patch(stream, NULL, patch, scale, zero_point, 0);
 }

@@ -10,6 +10,9 @@ def signals(n: int = 24000) -> dict[str, np.ndarray]:
     chirp = np.sin(2 * np.pi * (200 + 3000 * t / n) * t / 16000)
     impulses = np.zeros(n)
     impulses[:: n // 7] = 32767
+    # Under the first sample of a blackman window, which is 1e-17: a power that float32 holds as a denormal number.
+    lone = np.zeros(n)
+    lone[8192:8193] = 1
     return {
         "noise": rng.normal(0, 3000, n).clip(-32768, 32767).astype(np.int16),
         "chirp": (12000 * chirp).astype(np.int16),
@@ -18,4 +21,6 @@ def signals(n: int = 24000) -> dict[str, np.ndarray]:
         "impulses": impulses.astype(np.int16),
         "silence": np.zeros(n, np.int16),
         "full_scale": np.full(n, -32768, np.int16),
+        "nyquist": np.where(t % 2, 32767, -32768).astype(np.int16),
+        "lone": lone.astype(np.int16),
     }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from specs import MINIRESNET, SPECS, YAMNET
 
+from pyaed.config import load
 from pyaed.dsp import FeatureSpec, FrontEnd, to_pcm, write_c
 from pyaed.errors import UserError
 from pyaed.sources import source_root
@@ -53,6 +54,18 @@ def test_dict_round_trip_and_hash():
         FeatureSpec.from_dict({k: v for k, v in YAMNET.to_dict().items() if k != "n_mels"})
     with pytest.raises(UserError, match="not a number"):
         FeatureSpec.from_dict({**YAMNET.to_dict(), "n_fft": "512"})
+
+
+def test_the_published_configurations_are_among_those_tested(shared):
+    """The tests go through `SPECS`; a configuration is there with the clip's maximum and with the deployable reference."""
+    paths = [*shared.glob("configs/st_model_zoo/*.yaml"), *shared.glob("pretrained/**/*_config.yaml")]
+    assert len(paths) > 9
+    for path in paths:
+        config = load(path)
+        spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+        assert spec in SPECS.values(), path
+        if spec.to_db:
+            assert dataclasses.replace(spec, db_reference="max") in SPECS.values(), path
 
 
 def test_patches_follow_the_published_rule():

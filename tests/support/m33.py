@@ -1,5 +1,8 @@
 """The front end alone on the emulated Cortex-M33: a bare image without model and link."""
 
+import atexit
+import functools
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -8,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from pyaed.dsp import FeatureSpec, write_c
+from pyaed.dsp.codegen import c_float
 from pyaed.sources import source_root
 
 CORE = ["-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"]
 FLAGS = ["-O2", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections"]
+SCALE, ZERO_POINT = 0.05, 60  # of the quantized patch
 TICK = 50 / 64  # instructions a tick of the board's counter takes
 
 
@@ -22,38 +27,63 @@ class Run:
     Attributes
     ----------
     log_mel : float32 array (n_frames, n_features)
-    frame, spectrum, mel : int
-        Emulated instructions of one frame with its buffering, and of its two parts.
+    patch : int8 array (n_features, patch_length)
+        The last `patch_length` frames (zeros where there weren't as many), quantized with `SCALE` and `ZERO_POINT`.
+    quantized : int8 array, as long as `values`
+    frame, spectrum, mel, quantize : int
+        Emulated instructions of one frame with its buffering, of its two parts, and of taking the patch.
     stream_bytes, ring_bytes : int
         RAM of a streaming instance, and the part of it that is the ring of one patch.
     """
 
     log_mel: np.ndarray
+    patch: np.ndarray
+    quantized: np.ndarray
     frame: int
     spectrum: int
     mel: int
+    quantize: int
     stream_bytes: int
     ring_bytes: int
 
 
-def run(spec: FeatureSpec, pcm: np.ndarray, flags: tuple[str, ...] = ()) -> Run:
-    """Stream int16 samples through the front end on the emulated board, one hop at a time."""
-    root = source_root()
-    board = root / "firmware" / "boards" / "mps2_an505"
+def board() -> Path:
+    return source_root() / "firmware" / "boards" / "mps2_an505"
+
+
+def compiler(flags: tuple[str, ...]) -> list[str]:
+    includes = [f"-I{folder}" for folder in (source_root() / "dsp_c" / "include", board().parent)]
+    return ["arm-none-eabi-gcc", *CORE, *FLAGS, *flags, *includes]
+
+
+@functools.cache
+def objects(flags: tuple[str, ...]) -> list[Path]:
+    """Compile what is the same in every image, once in a test run."""
+    folder = Path(tempfile.mkdtemp(prefix="pyaed-m33-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sources = sorted((source_root() / "dsp_c" / "src").glob("*.c")) + sorted(board().glob("*.c"))
+    subprocess.run([*compiler(flags), "-c", *sources], check=True, cwd=folder)
+    return sorted(folder.glob("*.o"))
+
+
+def run(spec: FeatureSpec, pcm: np.ndarray, values: tuple[float, ...] = (0.0,), flags: tuple[str, ...] = ()) -> Run:
+    """Stream int16 samples through the front end on the emulated board, in odd blocks, then one hop at a time."""
     with tempfile.TemporaryDirectory(prefix="pyaed-m33-") as name:
         folder = Path(name)
         write_c(spec, folder)
-        values = ", ".join(map(str, pcm.tolist()))
-        (folder / "samples.h").write_text(
-            f"#define N_SAMPLES {len(pcm)}u\nstatic const int16_t samples[] = {{{values}}};\n"
+        floats = np.array(values, np.float32)
+        (folder / "given.h").write_text(
+            f"#define N_SAMPLES {len(pcm)}u\n#define N_VALUES {len(floats)}u\n"
+            f"#define SCALE {c_float(SCALE)}\n#define ZERO_POINT {ZERO_POINT}\n"
+            f"static const int16_t samples[] = {{{', '.join(map(str, pcm.tolist()))}}};\n"
+            f"static const union {{ uint32_t bits[N_VALUES]; float values[N_VALUES]; }} given = "
+            f"{{{{{', '.join(f'{bits}u' for bits in floats.view(np.uint32).tolist())}}}}};\n#define values given.values\n"
         )
-        sources = [folder / "aed_features.c", root / "dsp_c" / "tests" / "m33_frontend.c"]
-        sources += sorted((root / "dsp_c" / "src").glob("*.c")) + sorted(board.glob("*.c"))
-        includes = [f"-I{p}" for p in (folder, root / "dsp_c" / "include", board.parent)]
+        sources = [folder / "aed_features.c", source_root() / "dsp_c" / "tests" / "m33_frontend.c"]
         elf, out = folder / "m33.elf", folder / "out"
         subprocess.run(
-            ["arm-none-eabi-gcc", *CORE, *FLAGS, *flags, *includes, "-nostartfiles", "-static", f"-T{board / 'link.ld'}",
-             "-Wl,--gc-sections", "-o", elf, *sources],
+            [*compiler(flags), f"-I{folder}", "-nostartfiles", "-static", f"-T{board() / 'link.ld'}", "-Wl,--gc-sections",
+             "-o", elf, *sources, *objects(flags)],
             check=True,
         )  # fmt: skip
         subprocess.run(
@@ -63,7 +93,10 @@ def run(spec: FeatureSpec, pcm: np.ndarray, flags: tuple[str, ...] = ()) -> Run:
             check=True, timeout=300,
         )  # fmt: skip
         data = out.read_bytes()
-    frame, spectrum, mel, stream_bytes = np.frombuffer(data[-16:], np.uint32).tolist()
-    log_mel = np.frombuffer(data[:-16], np.float32).reshape(-1, spec.n_features)
-    counts = [round(ticks * TICK) for ticks in (frame, spectrum, mel)]
-    return Run(log_mel, *counts, stream_bytes, 4 * spec.n_features * spec.patch_length)
+    *ticks, stream_bytes = np.frombuffer(data[-20:], np.uint32).tolist()
+    end, size = len(data) - 20 - len(floats), spec.n_features * spec.patch_length
+    log_mel = np.frombuffer(data[: end - size], np.float32).reshape(-1, spec.n_features)
+    patch = np.frombuffer(data[end - size : end], np.int8).reshape(spec.patch_shape)
+    quantized = np.frombuffer(data[end:-20], np.int8)
+    frame, spectrum, mel, quantize = (round(t * TICK) for t in ticks)
+    return Run(log_mel, patch, quantized, frame, spectrum, mel, quantize, stream_bytes, 4 * size)
