@@ -208,7 +208,7 @@ def config_schema() -> None:
 
 @cli.group()
 def dataset() -> None:
-    """Look at data sets."""
+    """Look at data sets, and load public ones."""
 
 
 @dataset.command("check")
@@ -219,6 +219,16 @@ def dataset_check(config_path: Path | None, overrides: tuple[str, ...]) -> None:
 
     if not operations.check_dataset(config.load(config_path, overrides, "evaluation"), click.echo):
         raise SystemExit(NOT_EQUAL)
+
+
+@dataset.command("fetch")
+@click.argument("name", metavar="esc50|fsd50k")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder. Default: datasets/NAME.")
+def dataset_fetch(name: str, folder: Path | None) -> None:
+    """Load a public data set, checked and unpacked, and say the configuration's lines; goes on where it was cut off."""
+    from pyaed.data.fetch import fetch
+
+    click.echo(fetch(name, folder or Path("datasets") / name))
 
 
 @cli.command()

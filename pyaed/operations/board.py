@@ -50,12 +50,22 @@ def emulated(run: Run, icount: bool = False) -> Iterator[Any]:
 def benchmark(run: Run) -> None:
     """Run the image on the emulated board and print what each stage and layer costs, next to the published figures."""
     from pyaed import nn
+    from pyaed.deploy import find_board
     from pyaed.device import benchmark as service
+    from pyaed.device.emulator import MACHINES
     from pyaed.device.published import PUBLISHED
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     settings = model_settings(run.config, path, names_needed=False)
-    deploy(run, run.config.benchmarking.board, settings)
+    board = find_board(run.config.benchmarking.board)
+    if board.name not in MACHINES:
+        log.info(
+            "note: benchmarking.board: %s (%s) is counted on the emulated %s, which has the same core, compiler flags and "
+            "limits of flash and RAM",
+            run.config.benchmarking.board, board.text, EMULATED_BOARD,
+        )  # fmt: skip
+        board = find_board(EMULATED_BOARD)
+    deploy(run, board.name, settings)
     program = nn.compile_graph(nn.read_tflite(run.quantized_model))
     with emulated(run, icount=True) as link:
         result = service.benchmark(link, settings.features.patch_hop, program.table())

@@ -1,6 +1,7 @@
 """One run of an operation: its folder, its model and what is passed on."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pyaed import __version__
 from pyaed.config import Config, notes
 from pyaed.errors import UserError, nearest
 from pyaed.files import write_text
@@ -80,6 +82,7 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
             run.float_model = path
     write_text(folder / ".hydra" / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(list(overrides)))
+    write_text(folder / ".hydra" / "hydra.yaml", yaml.safe_dump(_hydra(config, overrides, mode), sort_keys=False))
     handler = logging.FileHandler(folder / "pyaed.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("pyaed")
@@ -90,6 +93,24 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
     for line in notes(config, mode):
         log.info("note: %s", line)
     return run
+
+
+def _hydra(config: Config, overrides: Sequence[str], mode: str | None) -> dict:
+    """Return what users look for in ``.hydra/hydra.yaml``: where, what and with which overrides; Hydra's own keys."""
+    own = [text for text in overrides if text.lstrip("+~").startswith("hydra.")]
+    return {
+        "hydra": {
+            "run": {"dir": config.hydra.run.dir},
+            "mode": "RUN",
+            "overrides": {"hydra": own, "task": [text for text in overrides if text not in own]},
+            "job": {"name": mode or config.operation_mode, "chdir": False},
+            "runtime": {
+                "version": f"pyaed {__version__}",
+                "cwd": os.getcwd(),
+                "output_dir": str(Path(config.hydra.run.dir).resolve()),
+            },
+        }
+    }
 
 
 def needed(path: Path | None, what: str) -> Path:

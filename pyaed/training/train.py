@@ -17,6 +17,7 @@ from pyaed.models.keras import import_keras, import_tensorflow
 from pyaed.progress import progress
 from pyaed.training import augmentation, setup
 
+COUNTERS = ("wait", "best", "cooldown_counter")  # what Keras' callbacks begin afresh when a training begins
 BLOCK = 256  # patches that are looked at together
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,8 @@ def train(
     """Train `model` and write the results.
 
     Every epoch draws all patches in a new order and augments each of them anew; order and augmentation depend on the
-    seed and the epoch only, so a resumed training goes on as the uninterrupted one would (the waiting counters of
-    EarlyStopping and ReduceLROnPlateau start afresh).
+    seed and the epoch only, and the last model carries the optimizer's and the callbacks' state, so a resumed training
+    goes on as the uninterrupted one would.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def train(
     resume = getattr(training_cfg, "resume_training_from", None)
     multi_label = bool(metadata.multi_label)
 
-    state = {"epoch": 0, "best_epoch": 0, "best_score": None, "history": []}
+    state = {"epoch": 0, "best_epoch": 0, "best_score": None, "history": [], "callbacks": {}, "random": []}
     best_weights = None
     optimizer = setup.optimizer(getattr(training_cfg, "optimizer", None))
     if resume:
@@ -157,6 +158,10 @@ def train(
     history, first_epoch = state["history"], state["epoch"]
     bar = iter(progress(range(epochs - first_epoch), label="training", unit="epochs"))
 
+    def go_on(logs: Any = None) -> None:
+        for callback in chosen:
+            vars(callback).update(state["callbacks"].get(type(callback).__name__, {}))
+
     def epoch_begins(epoch: int, logs: Any = None) -> None:
         next(bar, None)
 
@@ -180,6 +185,11 @@ def train(
         # Of epochs with equal scores the one with the lower validation loss is the better one.
         score = [row[monitor] if mode == "max" else -row[monitor], -row.get("val_loss", row["loss"])]
         state["epoch"] = epoch + 1
+        state["callbacks"] = {
+            type(callback).__name__: {name: vars(callback)[name] for name in COUNTERS if name in vars(callback)}
+            for callback in chosen
+        }
+        state["random"] = [variable.numpy().tolist() for variable in _random(model)]
         if state["best_score"] is None or score > state["best_score"]:
             state.update(best_score=score, best_epoch=epoch + 1)
             best_weights = model.get_weights()
@@ -189,31 +199,32 @@ def train(
         board(row)
 
     lambdas = keras.callbacks.LambdaCallback
-    model.fit(
-        _batches(
-            x,
-            y,
-            clip_index,
-            batch_size,
-            augmentation.make(augmentation_cfg, metadata.features),
-            seed,
-            state["epoch"],
-            epochs,
-            shuffle,
-            channel=len(model.input_shape) == 4,
-        ),
-        initial_epoch=first_epoch,
-        epochs=epochs,
-        steps_per_epoch=math.ceil(len(x) / batch_size),
-        shuffle=False,  # _batches does it
-        verbose=0,
-        # The first adds the validation figures that the chosen ones look at; the last sees the epoch as it ended.
-        callbacks=[
-            lambdas(on_epoch_begin=epoch_begins, on_train_batch_end=batch_ended, on_epoch_end=validate),
-            *chosen,
-            lambdas(on_epoch_end=record),
-        ],
-    )
+    batches = _batches(
+        x, y, clip_index, batch_size, augmentation.make(augmentation_cfg, metadata.features), seed, first_epoch, epochs,
+        shuffle, channel=len(model.input_shape) == 4,
+    )  # fmt: skip
+    try:
+        model.fit(
+            batches,
+            initial_epoch=first_epoch,
+            epochs=epochs,
+            steps_per_epoch=math.ceil(len(x) / batch_size),
+            shuffle=False,  # _batches does it
+            verbose=0,
+            # The first adds the validation figures that the chosen ones look at; the last sees the epoch as it ended.
+            callbacks=[
+                lambdas(on_epoch_begin=epoch_begins, on_train_batch_end=batch_ended, on_epoch_end=validate),
+                *chosen,
+                lambdas(on_train_begin=go_on, on_epoch_end=record),
+            ],
+        )
+    except KeyboardInterrupt:
+        if state["epoch"] > first_epoch:
+            log.warning(
+                "training: interrupted after epoch %d of %d; to go on: training.resume_training_from=%s",
+                state["epoch"], epochs, last_path,
+            )  # fmt: skip
+        raise
     for _ in bar:  # the progress line ends, also after an early stop
         pass
     board(None)
@@ -242,11 +253,18 @@ def _resume(path: Path, built: Any, optimizer: Any, state: dict) -> tuple[Any, A
         return model, optimizer, state
     if set(stored) != set(state) or not isinstance(stored["history"], list):
         raise UserError(f"{path}: its training state is damaged")
+    for variable, value in zip(_random(model), stored["random"]):
+        variable.assign(value)
     previous = getattr(model, "optimizer", None)
     if type(previous) is type(optimizer):
         return model, previous, stored
     log.warning("%s was trained with another optimizer: its state starts afresh", path)
     return model, optimizer, stored
+
+
+def _random(model: Any) -> list[Any]:
+    """Return the states of the random layers (dropout), which Keras doesn't save with the weights."""
+    return [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
 
 
 def _checked(what: str, model: Any, patchset: Any, n_classes: int, multi_label: bool) -> tuple:

@@ -1,4 +1,4 @@
-"""ST's published YAML files run in their own mode with nothing but paths, the board and the epochs overridden."""
+"""ST's published YAML files run in their own mode with nothing but paths and the number of epochs overridden."""
 
 import csv
 
@@ -63,10 +63,6 @@ def test_runs_as_it_is(shared, dataset, tmp_path, monkeypatch, name):
             overrides.append(f"dataset.{key}={dataset / 'few.csv'}")
     if "prediction" in tree:
         overrides.append(f"prediction.test_files_path={dataset / 'test_files'}")
-    if "benchmarking" in tree:
-        overrides.append("benchmarking.board=mps2_an505")
-    if "deployment" in tree:
-        overrides.append("deployment.hardware_setup.board=mps2_an505")
     if "training" in tree:
         overrides.append("training.epochs=1")  # 25 and 50 in the files
     settings = config.load(shared / name, overrides)

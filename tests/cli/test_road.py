@@ -18,6 +18,7 @@ def test_the_chain_left_what_it_promises(project):
     for name in (
         ".hydra/config.yaml",
         ".hydra/overrides.yaml",
+        ".hydra/hydra.yaml",
         "pyaed.log",
         "logs/train_metrics.csv",
         "saved_models/best_model.keras",

@@ -1,0 +1,237 @@
+"""`pyaed dataset fetch` from a server of our own: loads that are cut off, wrong checksums, archives in parts, no network."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import soundata
+import soundfile
+
+from pyaed import cli
+from pyaed.config import load
+from pyaed.data import fetch as module
+from pyaed.data import read_sets
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        server, name = self.server, self.path.lstrip("/")
+        if name not in server.files:
+            self.send_error(404)
+            return
+        data, start = server.files[name], 0
+        asked = self.headers.get("Range")
+        server.asked.append((name, asked))
+        if asked and server.ranges:
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            if start >= len(data):
+                self.send_error(416)
+                return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        body = data[start:]
+        if server.cuts.get(name, 0) > 0:
+            server.cuts[name] -= 1
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.cuts, server.asked, server.ranges = {}, {}, [], True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setattr(module, "PAUSE_S", 0.0)
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+def sound(seed):
+    out = io.BytesIO()
+    soundfile.write(out, np.random.default_rng(seed).uniform(-0.3, 0.3, 32000), 16000, format="WAV")
+    return out.getvalue()
+
+
+def remote(server, name, data, **options):
+    """Serve `data` and return soundata's description of it."""
+    server.files[name] = data
+    url = f"http://127.0.0.1:{server.server_port}/{name}"
+    return soundata.download_utils.RemoteFileMetadata(name, url, md5(data), **options)
+
+
+def packed(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def index_of(server, files, monkeypatch, name):
+    clips = {path: {"audio": [path, md5(data)]} for path, data in files.items() if path.endswith(".wav")}
+    tables = {path: [path, md5(data)] for path, data in files.items() if not path.endswith(".wav")}
+    text = json.dumps({"version": "1", "clips": clips, "metadata": tables}).encode()
+    server.files["index.json"] = text
+    index = soundata.core.Index("index.json", f"http://127.0.0.1:{server.server_port}/index.json", md5(text))
+    monkeypatch.setattr(f"soundata.datasets.{name}.INDEXES", {"default": "1", "1": index})
+
+
+@pytest.fixture
+def esc50(server, monkeypatch):
+    """A small ESC-50 behind the server; returns its files."""
+    __import__("soundata.datasets.esc50")
+    files = {f"audio/{fold}-{i}-A-0.wav": sound(10 * fold + i) for fold in (1, 2, 3) for i in (0, 1)}
+    rows = [f"{path[6:]},{path[6]},{'dog' if path.endswith('0-A-0.wav') else 'rain'}" for path in files]
+    files["meta/esc50.csv"] = "\n".join(["filename,fold,category", *rows, ""]).encode()
+    archive = packed({f"ESC-50-master/{path}": data for path, data in files.items()})
+    described = remote(server, "ESC-50-master.zip", archive, unpack_directories=["ESC-50-master"])
+    monkeypatch.setattr("soundata.datasets.esc50.REMOTES", {"all": described})
+    index_of(server, files, monkeypatch, "esc50")
+    return files
+
+
+def fetch(*arguments, monkeypatch, capsys):
+    """Run the command in this process, as soundata's tables are changed here; return exit code, output and errors."""
+    monkeypatch.setattr(sys, "argv", ["pyaed", "dataset", "fetch", *map(str, arguments)])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = stop.code or 0
+    done = capsys.readouterr()
+    return code, done.out, done.err
+
+
+def test_loads_unpacks_checks_and_says_what_to_write(server, esc50, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "esc"
+    code, out, err = fetch("esc50", "--to", folder, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, err
+    for path, data in esc50.items():
+        assert (folder / path).read_bytes() == data
+    assert sorted(p.name for p in folder.iterdir()) == [".archives", "audio", "meta"]
+    assert [p.name for p in (folder / ".archives").iterdir()] == ["index.json"]
+    (tmp_path / "user.yaml").write_text(out)
+    sets = read_sets(load(tmp_path / "user.yaml").dataset)
+    assert sets.class_names == ("dog", "rain")
+    assert len(sets.training) + len(sets.validation) == 6
+
+    del server.asked[:]
+    code, _, err = fetch("esc50", "--to", folder, monkeypatch=monkeypatch, capsys=capsys)
+    assert (code, server.asked) == (0, []), err
+    (folder / "audio/1-0-A-0.wav").write_bytes(b"damaged")
+    code, _, err = fetch("esc50", "--to", folder, monkeypatch=monkeypatch, capsys=capsys)
+    assert (code, [name for name, _ in server.asked]) == (0, ["ESC-50-master.zip"]), err
+    assert (folder / "audio/1-0-A-0.wav").read_bytes() == esc50["audio/1-0-A-0.wav"]
+
+
+def test_a_load_that_is_cut_off_goes_on(server, esc50, tmp_path, monkeypatch, capsys):
+    server.cuts["ESC-50-master.zip"] = 2
+    code, _, err = fetch("esc50", "--to", tmp_path / "esc", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, err
+    ranges = [asked for name, asked in server.asked if name.endswith(".zip")]
+    size = len(server.files["ESC-50-master.zip"])
+    assert ranges == [None, f"bytes={size // 2}-", f"bytes={size // 2 + (size - size // 2) // 2}-"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_the_same_command_goes_on_after_a_failure(server, esc50, tmp_path, monkeypatch, capsys, ranges):
+    server.ranges, size = ranges, len(server.files["ESC-50-master.zip"])
+    monkeypatch.setattr(module, "TRIES", 1)
+    server.cuts["ESC-50-master.zip"] = 1
+    code, _, err = fetch("esc50", "--to", tmp_path / "esc", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert f"cut off after {size // 2} of {size} bytes" in err
+    assert "The same command goes on" in err
+    part = tmp_path / "esc/.archives/ESC-50-master.zip.part"
+    assert part.stat().st_size == size // 2
+    code, _, err = fetch("esc50", "--to", tmp_path / "esc", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, err
+    assert not part.exists()
+    assert server.asked[-1] == ("ESC-50-master.zip", f"bytes={size // 2}-")
+
+
+def test_a_wrong_checksum(server, esc50, tmp_path, monkeypatch, capsys):
+    server.files["ESC-50-master.zip"] = b"another file"
+    code, _, err = fetch("esc50", "--to", tmp_path / "esc", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert f"have the MD5 {md5(b'another file')}, expected " in err
+    assert [p.name for p in (tmp_path / "esc/.archives").iterdir()] == ["index.json"]
+    assert not (tmp_path / "esc/audio").exists()
+
+
+def test_an_archive_without_a_listed_file(server, esc50, tmp_path, monkeypatch, capsys):
+    index_of(server, {**esc50, "audio/9-9-A-0.wav": b""}, monkeypatch, "esc50")
+    code, _, err = fetch("esc50", "--to", tmp_path / "esc", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert "1 files of esc50 are missing and 0 have a wrong checksum, such as" in err
+    assert "9-9-A-0.wav" in err
+
+
+def test_fsd50k_comes_in_parts(server, tmp_path, monkeypatch, capsys):
+    """Archives in parts, as FSD50K's are, made by the same program."""
+    __import__("soundata.datasets.fsd50k")
+    files = {f"FSD50K.dev_audio/{i}.wav": sound(i) for i in range(4)}
+    (tmp_path / "made/FSD50K.dev_audio").mkdir(parents=True)
+    for path, data in files.items():
+        (tmp_path / "made" / path).write_bytes(data)
+    command = ["zip", "-q", "-s", "64k", "-r", "FSD50K.dev_audio.zip", "FSD50K.dev_audio"]
+    subprocess.run(command, cwd=tmp_path / "made", check=True)
+    parts = sorted((tmp_path / "made").glob("FSD50K.dev_audio.z*"), reverse=True)
+    assert len(parts) > 2
+    truth = {"FSD50K.ground_truth/dev.csv": b"fname,labels,mids,split\n0,Bark,/m/1,train\n"}
+    monkeypatch.setattr(
+        "soundata.datasets.fsd50k.REMOTES",
+        {
+            "FSD50K.dev_audio": [remote(server, path.name, path.read_bytes()) for path in parts],
+            "ground_truth": remote(server, "FSD50K.ground_truth.zip", packed(truth)),
+        },
+    )
+    index_of(server, files | truth, monkeypatch, "fsd50k")
+    code, out, err = fetch("fsd50k", "--to", tmp_path / "fsd", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, err
+    for path, data in (files | truth).items():
+        assert (tmp_path / "fsd" / path).read_bytes() == data
+    assert f"csv_folder: {tmp_path / 'fsd'}/FSD50K.ground_truth" in out
+    (tmp_path / "user.yaml").write_text(out)
+    assert load(tmp_path / "user.yaml").dataset_specific.fsd50k.only_keep_monolabel
+    assert sorted(p.name for p in (tmp_path / "fsd").iterdir()) == [
+        ".archives", "FSD50K.dev_audio", "FSD50K.ground_truth",
+    ]  # fmt: skip
+
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    code, _, err = fetch("fsd50k", "--to", tmp_path / "other", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert "which the program zip joins: sudo apt-get install zip" in err
+
+
+def test_no_network_no_soundata_no_such_set(server, esc50, tmp_path, monkeypatch, capsys):
+    server.shutdown()
+    server.server_close()
+    code, _, err = fetch("esc50", "--to", tmp_path / "esc", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert "index.json can't be loaded ([Errno 111] Connection refused)" in err
+    code, _, err = fetch("esc5", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert "'esc5' can't be fetched; expected one of esc50, fsd50k (did you mean 'esc50'?)" in err
+    monkeypatch.setitem(sys.modules, "soundata", None)
+    code, _, err = fetch("esc50", monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2
+    assert "pip install 'pyaed[fetch]'" in err
