@@ -43,20 +43,36 @@ typedef struct {
   const int8_t *shift;
 } aed_conv_params;
 
-#define AED_CHAIN_STAGES 16
+#define AED_CHAIN_STAGES 24
 
-/* One convolution of a chain; its sizes are those of the whole maps. */
+typedef enum {
+  AED_STAGE_CONV = 0,  /* aed_conv_params */
+  AED_STAGE_POOL = 1,  /* aed_pool_params */
+  AED_STAGE_PAD = 2,   /* aed_pad_params */
+  AED_STAGE_ADD_A = 3, /* aed_binary_params without broadcasting; operand a comes from the stage
+                          before, operand b is a whole tensor */
+  AED_STAGE_ADD_B = 4  /* the same with the operands exchanged */
+} aed_stage_kind;
+
+/* One layer of a chain. The sizes in params are those of the whole maps; output row r reads the
+ * input rows from r * stride - pad on, `window` of them, as far as they exist. */
 typedef struct {
-  aed_nn_kernel kernel; /* aed_conv_s8, aed_pointwise_s8 or aed_depthwise_s8 */
-  const aed_conv_params *params;
+  aed_nn_kernel kernel;
+  const void *params;
+  aed_stage_kind kind;
+  uint32_t input, output; /* arena offsets; those in params do not count, but for the other operand
+                             of a sum */
+  int32_t in_h, out_h;
+  int32_t in_row, out_row; /* bytes of a row */
+  int32_t window, stride, pad;
+  int32_t rows;     /* output rows at a time, the last time fewer */
+  int32_t capacity; /* rows that the buffer behind this stage holds; unused in the last stage */
 } aed_chain_stage;
 
-/* Convolutions that each read only the one before. The first reads its whole input, the last writes
- * its whole output; what lies between exists as a few rows, in buffers that `input` and `output` of
- * the stages name. */
+/* Layers that each read the one before, which nobody else does. The first reads its whole input,
+ * the last writes its whole output; what lies between exists as a few rows. */
 typedef struct {
   int32_t n_stages; /* 2 to AED_CHAIN_STAGES */
-  int32_t band;     /* output rows of the last stage at a time */
   const aed_chain_stage *stages;
 } aed_chain_params;
 
@@ -149,7 +165,7 @@ void aed_conv_s8(const void *params,
                  uint8_t *arena); /* CONV_2D of any kernel, stride, dilation, padding */
 void aed_pointwise_s8(const void *params, uint8_t *arena); /* 1x1 CONV_2D without padding */
 void aed_depthwise_s8(const void *params, uint8_t *arena); /* DEPTHWISE_CONV_2D */
-/* Convolutions one after the other in bands of rows: aed_chain_params. */
+/* Layers one after the other in bands of rows: aed_chain_params. */
 void aed_chain_s8(const void *params, uint8_t *arena);
 /* FULLY_CONNECTED: aed_dense_params. */
 void aed_fully_connected_s8(const void *params, uint8_t *arena);

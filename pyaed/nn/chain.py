@@ -1,87 +1,169 @@
-"""Depth-first execution: convolutions that run one after the other in bands of rows, so that the maps between them never
-exist whole (kernel aed_chain_s8)."""
+"""Depth-first execution: layers that run one after the other in bands of rows, so that the maps between them never exist
+whole (kernel aed_chain_s8)."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 
 from pyaed.nn.lowering import Step, scratch_bytes
 
-KERNELS = ("aed_conv_s8", "aed_pointwise_s8", "aed_depthwise_s8")
-MAX_STAGES = 16  # AED_CHAIN_STAGES in nn_c/include/aed_nn_kernels.h
+MAX_STAGES = 24  # AED_CHAIN_STAGES in nn_c/include/aed_nn_kernels.h
+CONVOLUTIONS = ("aed_conv_s8", "aed_pointwise_s8", "aed_depthwise_s8")
+POOLS = ("aed_average_pool_s8", "aed_max_pool_s8")
 
 
-def chain(stages: list[Step], band: int) -> Step:
-    """Join convolutions into one step.
+@dataclass(frozen=True)
+class Geometry:
+    """How a layer's rows depend on those of its input: row r reads from r * stride - pad on, `window` of them."""
+
+    in_h: int
+    out_h: int
+    in_row: int  # bytes
+    out_row: int
+    window: int
+    stride: int
+    pad: int
+
+    def first(self, row: int) -> int:
+        """Return the first input row of an output row; below 0 in the padding."""
+        return row * self.stride - self.pad
+
+
+def geometry(step: Step) -> Geometry | None:
+    """Return how a step's rows depend on each other, None for a step that cannot be a stage."""
+    p = step.params
+    if step.kernel in CONVOLUTIONS or step.kernel in POOLS:
+        channels = (p["in_c"], p["out_c"]) if step.kernel in CONVOLUTIONS else (p["channels"], p["channels"])
+        extent = (p["kernel_h"] - 1) * p.get("dilation_h", 1) + 1
+        rows = (p["in_w"] * channels[0], p["out_w"] * channels[1])
+        return Geometry(p["in_h"], p["out_h"], *rows, extent, p["stride_h"], p["pad_top"])
+    if step.kernel == "aed_pad_8" and p["in_dims"][0] == p["out_dims"][0] == 1:
+        (_, in_h, in_w, in_c), (_, out_h, out_w, out_c) = p["in_dims"], p["out_dims"]
+        return Geometry(in_h, out_h, in_w * in_c, out_w * out_c, 1, 1, p["before"][1])
+    if step.kernel == "aed_add_s8" and len(step.reads) == 2 and p["dims"][0] == 1:
+        _, h, w, c = p["dims"]
+        whole = [h * w * c, w * c, c, 1]
+        same = all(d == 1 or (a == b == s) for d, a, b, s in zip(p["dims"], p["strides_a"], p["strides_b"], whole))
+        return Geometry(h, h, w * c, w * c, 1, 1, 0) if same else None
+    return None
+
+
+def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
+    """Join layers into one step.
 
     Parameters
     ----------
     stages : list of Step
         2 to MAX_STAGES of them; each reads the output of the one before, which nobody else does.
-    band : int
-        Output rows of the last stage at a time.
+    rows : list of int
+        Output rows that each stage computes at a time.
+    budget : int
+        Bytes that a tile of a convolution may take; small tiles are slower. At least two pixels are taken.
 
     Returns
     -------
     Step whose scratch memory holds the buffers between the stages, then what the stages themselves need.
     """
-    held, most = _rows(stages, band)
+    maps = [geometry(stage) for stage in stages]
+    capacity = capacities(maps, rows)
     buffers, end = [], 0
-    for stage, rows in zip(stages[:-1], held):
+    for size, held in zip(maps, capacity):
         buffers.append(end)
-        end += -(-rows * stage.params["out_w"] * stage.params["out_c"] // 4) * 4
-    joined, scratch = [], 0
-    for stage, rows in zip(stages, most):
-        tile, size = scratch_bytes(stage.kernel, stage.params, rows)
-        joined.append(replace(stage, params=stage.params | {"tile": tile, "scratch": end}))
-        scratch = max(scratch, size)
+        end += -(-held * size.out_row // 4) * 4
+    joined, bands, scratch, others = [], [], 0, {}
+    for number, stage in enumerate(stages):
+        params = stage.params
+        if stage.kernel in CONVOLUTIONS:
+            tile, size = scratch_bytes(stage.kernel, params, min(rows[number], maps[number].out_h), budget)
+            params = params | {"tile": tile, "scratch": end}
+            scratch = max(scratch, size)
+        if stage.kernel == "aed_add_s8":
+            own = _linked(stage, stages[number - 1].output)
+            others |= {f"other{number}": index for field, index in stage.reads.items() if field != own}
+        joined.append(replace(stage, params=params))
+        bands.append({"rows": rows[number], "capacity": [*capacity, 0][number]})
     return Step(
         "+".join(stage.operator for stage in stages),
         "aed_chain_s8",
-        stages[0].reads,
+        stages[0].reads | others,
         stages[-1].output,
-        {"n_stages": len(stages), "band": band},
+        {"n_stages": len(stages)},
         scratch=end + scratch,
         macs=sum(stage.macs for stage in stages),
         stages=tuple(joined),
+        bands=tuple(bands),
         buffers=tuple(buffers),
     )
 
 
-def _rows(stages: list[Step], band: int) -> tuple[list[int], list[int]]:
-    """Follow aed_chain_s8: the most rows that each stage's buffer holds, and that it computes at a time."""
-    params = [stage.params for stage in stages]
-    n = len(stages)
-    start, done, held, most = ([0] * n for _ in range(4))
+def stage_fields(step: Step, source: int, target: int, scratch: int, place: Callable[[int], int]) -> list[tuple]:
+    """Return (kernel, fields of its parameter struct, fields of aed_chain_stage) of each stage of a chain.
 
-    def first(s: int, row: int) -> int:
-        return row * params[s]["stride_h"] - params[s]["pad_top"]
+    Parameters
+    ----------
+    step : Step, from `chain`
+    source, target, scratch : arena offsets of the chain's input, output and scratch memory
+    place : arena offset of a tensor
+    """
+    ends = [source, *(scratch + offset for offset in step.buffers), target]
+    result = []
+    for i, (stage, band) in enumerate(zip(step.stages, step.bands)):
+        params = dict.fromkeys(stage.reads, 0) | {"output": 0} | stage.params
+        if stage.kernel == "aed_add_s8":
+            own = _linked(stage, step.stages[i - 1].output)
+            params |= {field: place(index) for field, index in stage.reads.items() if field != own}
+        if "scratch" in params:
+            params["scratch"] += scratch
+        fields = {"kind": _kind(stage, own if stage.kernel == "aed_add_s8" else "input")}
+        fields |= {"input": ends[i], "output": ends[i + 1]} | asdict(geometry(stage)) | band
+        result.append((stage.kernel, params, fields))
+    return result
 
-    while done[-1] < params[-1]["out_h"]:
-        need = [0] * n
-        need[-1] = min(done[-1] + band, params[-1]["out_h"])
-        for s in range(n - 1, 0, -1):
-            p = params[s]
-            end = first(s, need[s] - 1) + (p["kernel_h"] - 1) * p["dilation_h"] + 1
-            need[s - 1] = min(max(end, done[s - 1]), p["in_h"])
-        for s in range(n):
-            if s < n - 1 and need[s] > done[s]:
-                start[s] = min(max(first(s + 1, done[s + 1]), start[s]), done[s])
-            most[s] = max(most[s], need[s] - done[s])
-            done[s] = need[s]
-            held[s] = max(held[s], done[s] - start[s])
-    return held, most
+
+def _linked(stage: Step, source: int) -> str:
+    """Return the field through which a stage reads the stage before."""
+    return next(field for field, index in stage.reads.items() if index == source)
+
+
+def _kind(stage: Step, own: str) -> str:
+    if stage.kernel == "aed_add_s8":
+        return "AED_STAGE_ADD_A" if own == "input" else "AED_STAGE_ADD_B"
+    return {"aed_pad_8": "AED_STAGE_PAD", **dict.fromkeys(POOLS, "AED_STAGE_POOL")}.get(stage.kernel, "AED_STAGE_CONV")
+
+
+def capacities(maps: list[Geometry], rows: list[int]) -> list[int]:
+    """Follow aed_chain_s8: the most rows that the buffer behind each stage but the last has to hold."""
+    last = len(maps) - 1
+    done, held = [0] * len(maps), [0] * last
+    while done[last] < maps[last].out_h:
+        s = last
+        while s > 0:
+            m = maps[s]
+            row = done[s] + min(rows[s], m.out_h - done[s]) - 1
+            if done[s - 1] >= min(m.first(row) + m.window, m.in_h):
+                break
+            s -= 1
+        n = min(rows[s], maps[s].out_h - done[s])
+        if s < last:
+            keep = min(max(maps[s + 1].first(done[s + 1]), 0), done[s])
+            held[s] = max(held[s], done[s] - keep + n)
+        done[s] += n
+    return held
 
 
 def runs(steps: list[Step], readers: dict[int, int]) -> list[tuple[int, int]]:
     """Return (first, last) of the longest runs of steps that could form a chain; `readers` counts who reads a tensor."""
     result, first = [], 0
+    maps = [geometry(step) for step in steps]
     for i, step in enumerate(steps):
         before = steps[i - 1]
         linked = (
             i > first
-            and step.kernel in KERNELS
-            and before.kernel in KERNELS
-            and step.reads["input"] == before.output
+            and maps[i] is not None
+            and maps[i - 1] is not None
+            and (maps[i].in_h, maps[i].in_row) == (maps[i - 1].out_h, maps[i - 1].out_row)
+            and list(step.reads.values()).count(before.output) == 1
             and readers.get(before.output) == 1
+            and not (i - 1 == first and before.kernel == "aed_add_s8")
         )
         if not linked:
             if i - 1 > first:

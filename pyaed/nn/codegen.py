@@ -70,7 +70,8 @@ def _structs(name: str, node) -> list[dict]:
             entries = []
             for i, stage in enumerate(value):
                 structs += _structs(f"{name}_stage{i}", stage)
-                entries.append(f"{{{stage.kernel}, &{name}_stage{i}}},")
+                fields_ = ", ".join(f".{k} = {v}" for k, v in stage.fields.items())
+                entries.append(f"{{.kernel = {stage.kernel}, .params = &{name}_stage{i}, {fields_}}},")
             tables.append({"name": f"{name}_stages", "type": "aed_chain_stage", "size": len(value), "rows": entries})
             fields.append((field, f"{name}_stages"))
         elif isinstance(value, np.ndarray):

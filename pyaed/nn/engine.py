@@ -158,6 +158,8 @@ class Engine:
                 for stage, entry in zip(value, fields[name]):
                     entry.kernel = ffi.addressof(lib, stage.kernel)
                     entry.params = self._params(KERNELS[stage.kernel], stage.params)
+                    for field, number in stage.fields.items():
+                        setattr(entry, field, getattr(lib, number) if field == "kind" else number)
             elif isinstance(value, np.ndarray):
                 fields[name] = self._keep(ffi.from_buffer(_CTYPES[value.dtype.name], np.ascontiguousarray(value)))
             elif value is not None:

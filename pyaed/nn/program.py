@@ -1,21 +1,19 @@
 """A lowered and planned network: what the C emitter prints and the host engine runs."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from pyaed.errors import UserError
-from pyaed.nn.chain import MAX_STAGES, chain, runs
+from pyaed.nn.chain import stage_fields
+from pyaed.nn.depth_first import ARENA_LIMIT, fit
 from pyaed.nn.graph import Graph, read_tflite
-from pyaed.nn.lowering import Step, View, lower, scratch_bytes
-from pyaed.nn.plan import Block, pack
+from pyaed.nn.lowering import Step, View, lower
+from pyaed.nn.memory import assign, fold_pads
+from pyaed.nn.plan import Block
 
 IO_TYPES = {"int8": "AED_NN_INT8", "uint8": "AED_NN_UINT8", "float32": "AED_NN_FLOAT32"}
-
-
-#: Bytes of arena from which on convolutions are executed depth-first.
-ARENA_LIMIT = 100 * 1024
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,11 @@ class Value:
 
 @dataclass(frozen=True)
 class Stage:
-    """One convolution of a chain: a C function and the fields of its parameter struct."""
+    """One layer of a chain: a C function, the fields of its parameter struct and those of aed_chain_stage."""
 
     kernel: str
     params: dict
+    fields: dict
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,9 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
     ----------
     graph : Graph, from ``read_tflite``
     arena_limit : int or None
-        Bytes. Where the arena would be larger, a run of convolutions is executed depth-first in bands of rows: the shortest
-        run and the widest bands that keep the limit, or those with the smallest arena. It is no promise: other layers may
-        need more. None: every layer is a node of its own.
+        Bytes. Where the arena would be larger, layers are executed depth-first in bands of rows: the cheapest way that keeps
+        the limit, or that with the smallest arena. It is no promise: other layers may need more. None: every layer is a node
+        of its own.
 
     Returns
     -------
@@ -121,64 +120,9 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
         raise UserError(
             f"{graph.name}: {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, expected one of each"
         )
-    steps, views = _lower_all(graph)
-    program = _plan(graph, steps, views)
-    if arena_limit is not None and program.arena_size > arena_limit:
-        steps, program = _depth_first(graph, steps, views, program, arena_limit)
-    return _with_large_tiles(graph, steps, views, program)
-
-
-def _with_large_tiles(graph: Graph, steps: list[Step], views: dict[int, int], program: Program) -> Program:
-    """Let convolutions widen their weights as rarely as the arena permits without growing."""
-    steps = list(steps)
-    for i, step in enumerate(steps):
-        if step.kernel not in ("aed_conv_s8", "aed_pointwise_s8"):
-            continue
-        p = step.params
-        pixels = p["out_h"] * p["out_w"]
-        for parts in range(1, -(-pixels // p["tile"])):
-            tile = -(-pixels // (2 * parts)) * 2
-            _, size = scratch_bytes(step.kernel, p, p["out_h"], tile)
-            larger = replace(step, params=p | {"tile": tile}, scratch=size)
-            if size > program.arena_size:
-                continue
-            other = _plan(graph, [*steps[:i], larger, *steps[i + 1 :]], views)
-            if other.arena_size <= program.arena_size:
-                steps[i], program = larger, other
-                break
-    return program
-
-
-def _depth_first(
-    graph: Graph, steps: list[Step], views: dict[int, int], whole: Program, limit: int
-) -> tuple[list[Step], Program]:
-    """Try the chains that contain the fullest moment of the plan; return the steps and the program of the best."""
-    in_use = [sum(b.size for b, _ in whole.blocks if b.first <= i <= b.last) for i in range(len(steps))]
-    peak = in_use.index(max(in_use))
-    readers: dict[int, int] = {}
-    for index in [graph.outputs[0], *views.values(), *(i for step in steps for i in step.reads.values())]:
-        readers[index] = readers.get(index, 0) + 1
-    best = (steps, whole)
-    for first, last in runs(steps, readers):
-        if not first <= peak <= last:
-            continue
-        spans = [(i, j) for i in range(first, peak + 1) for j in range(max(peak, i + 1), last + 1)]
-        for i, j in sorted(spans, key=lambda span: span[1] - span[0]):
-            if j - i >= MAX_STAGES:
-                continue
-            for band in _bands(steps[j].params["out_h"]):
-                joined = [*steps[:i], chain(steps[i : j + 1], band), *steps[j + 1 :]]
-                program = _plan(graph, joined, views)
-                if program.arena_size < best[1].arena_size:
-                    best = (joined, program)
-                if program.arena_size <= limit:
-                    return joined, program
-    return best
-
-
-def _bands(rows: int) -> list[int]:
-    """Return band heights to try, widest first: a half of the rows, a third, ..., one row."""
-    return sorted({-(-rows // parts) for parts in range(2, rows + 1)}, reverse=True)
+    steps, views = lower_all(graph)
+    steps = fold_pads(graph, steps, views)
+    return place(graph, fit(graph, steps, views, arena_limit), views)
 
 
 def load(source) -> Program:
@@ -188,7 +132,7 @@ def load(source) -> Program:
     return compile_graph(source if isinstance(source, Graph) else read_tflite(source))
 
 
-def _lower_all(graph: Graph) -> tuple[list[Step], dict[int, int]]:
+def lower_all(graph: Graph) -> tuple[list[Step], dict[int, int]]:
     """Lower what the output needs. Operators whose results only feed shapes (SHAPE, PACK ...) fall away."""
     producers: dict[int, int] = {}
     for number, operator in enumerate(graph.operators):
@@ -223,36 +167,9 @@ def _lower_all(graph: Graph) -> tuple[list[Step], dict[int, int]]:
     return steps, views
 
 
-def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
-    def root(index: int) -> int:
-        return views.get(index, index)
-
-    last = {root(graph.inputs[0]): -1}
-    for number, step in enumerate(steps):
-        last[step.output] = number
-        for index in step.reads.values():
-            last[root(index)] = number
-    last[root(graph.outputs[0])] = len(steps)
-
-    # An elementwise node takes over the memory of an operand that nobody reads afterwards.
-    owner = {graph.inputs[0]: graph.inputs[0]}
-    spans = {graph.inputs[0]: [-1, last[graph.inputs[0]]]}
-    for number, step in enumerate(steps):
-        heir = step.output
-        for name in step.in_place:
-            source = root(step.reads[name])
-            if last[source] == number and _bytes(graph, source) == _bytes(graph, step.output):
-                heir = owner[source]
-                break
-        owner[step.output] = heir
-        spans.setdefault(heir, [number, number])[1] = last[step.output]
-    keys = list(spans)
-    blocks = [Block(graph.tensors[k].name, _bytes(graph, k), *spans[k]) for k in keys]
-    scratched = [number for number, step in enumerate(steps) if step.scratch]
-    blocks += [Block(f"scratch of {graph.tensors[steps[n].output].name}", steps[n].scratch, n, n) for n in scratched]
-    offsets, arena_size = pack(blocks)
-    place = dict(zip(keys, offsets))
-    scratch = dict(zip(scratched, offsets[len(keys) :]))
+def place(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
+    """Return the Program of lowered steps: every tensor and scratch area has its place in the arena."""
+    layout = assign(graph, steps, views)
 
     def value(index: int) -> Value:
         tensor = graph.tensors[index]
@@ -264,7 +181,7 @@ def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
         return Value(
             index,
             tensor.name,
-            place[owner[root(index)]],
+            layout.place(index),
             tensor.shape,
             tensor.dtype,
             float(tensor.scales[0]) if quantized else 1.0,
@@ -273,12 +190,13 @@ def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
 
     nodes = []
     for number, step in enumerate(steps):
-        params = {field: place[owner[root(index)]] for field, index in step.reads.items()}
-        params |= {"output": place[owner[step.output]]} | step.params
-        if number in scratch:
-            params["scratch"] = scratch[number]
+        params = {field: layout.place(index) for field, index in step.reads.items()}
+        params |= {"output": layout.place(step.output)} | step.params
+        if number in layout.scratch:
+            params["scratch"] = layout.scratch[number]
         if step.stages:
-            params = step.params | {"stages": _stages(step, params["input"], params["output"], scratch[number])}
+            ends = params["input"], params["output"], params["scratch"]
+            params = step.params | {"stages": [Stage(*s) for s in stage_fields(step, *ends, layout.place)]}
         nodes.append(
             Node(
                 graph.tensors[step.output].name.split(";")[0],
@@ -294,26 +212,9 @@ def _plan(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
     for end in ends:
         if not 1 <= len(end.shape) <= 4 or end.size == 0:
             raise UserError(f"{graph.name}: '{end.name}' has the shape {list(end.shape)}, expected 1 to 4 dimensions")
-    return Program(graph.name, graph.hash, tuple(nodes), *ends, arena_size, tuple(zip(blocks, offsets)))
-
-
-def _stages(step: Step, source: int, target: int, scratch: int) -> list[Stage]:
-    """Return the stages of a chain with their arena offsets."""
-    ends = [source, *(scratch + offset for offset in step.buffers), target]
-    return [
-        Stage(
-            stage.kernel,
-            stage.params | {"input": ends[i], "output": ends[i + 1], "scratch": scratch + stage.params["scratch"]},
-        )
-        for i, stage in enumerate(step.stages)
-    ]
+    return Program(graph.name, graph.hash, tuple(nodes), *ends, layout.size, layout.blocks)
 
 
 def _table_bytes(params: dict) -> int:
     tables = sum(v.nbytes for v in params.values() if isinstance(v, np.ndarray))
     return tables + sum(_table_bytes(stage.params) for stage in params.get("stages", ()))
-
-
-def _bytes(graph: Graph, index: int) -> int:
-    tensor = graph.tensors[index]
-    return tensor.size * (4 if tensor.dtype == "float32" else 1)

@@ -27,6 +27,7 @@ class Step:
     macs: int = 0  # multiply-accumulates
     in_place: tuple[str, ...] = field(default=())  # fields of `reads` whose memory the output may take over
     stages: tuple["Step", ...] = ()  # of a chain (pyaed/nn/chain.py)
+    bands: tuple[dict, ...] = ()  # of a chain: the fields `rows` and `capacity` of each stage
     buffers: tuple[int, ...] = ()  # of a chain: where in its scratch memory each stage but the last writes
 
 
