@@ -30,6 +30,7 @@ typedef struct {
   int32_t dilation_h, dilation_w;
   int32_t pad_top, pad_left;
   int32_t depth_multiplier; /* out_c / in_c of a depthwise layer, else 1 */
+  int32_t group_in_c;       /* input channels of each group, in a grouped convolution only */
   int32_t input_zero_point, output_zero_point;
   int32_t act_min, act_max; /* clamp of the quantized output: fused activation and int8 range */
   int32_t tile;          /* conv, pointwise: output pixels that the Cortex-M33 kernel computes at a
@@ -37,7 +38,9 @@ typedef struct {
   int32_t fast_rounding; /* 1 when act_min = output_zero_point = -128, act_max = 127 and every
                             shift is in -22 .. -1: rounding may then treat negative values freely */
   const int8_t *weights; /* conv, pointwise: [out_c / 4][kernel_h][kernel_w][in_c][4];
-                            depthwise: [out_c / 4][kernel_h][kernel_w][4] */
+                            depthwise: [out_c / 4][kernel_h][kernel_w][4];
+                            grouped: as conv for each group, one group after the other, and so the
+                            channel tables, every group filled up to a multiple of 4 channels */
   const int32_t *bias;   /* per channel; minus the input zero point times the sum of weights */
   const int32_t *multiplier;
   const int8_t *shift;
@@ -114,8 +117,9 @@ typedef struct {
   int32_t dims[4];                       /* output shape, leading ones */
   int32_t strides_a[4], strides_b[4];    /* in elements; 0 where the operand is broadcast */
   int32_t zero_point_a, zero_point_b, output_zero_point;
-  int32_t multiplier_a, shift_a; /* aed_add_s8 only */
-  int32_t multiplier_b, shift_b; /* aed_add_s8 only */
+  int32_t multiplier_a,
+      shift_a; /* aed_add_s8, aed_sub_s8; of values of 0 or more in aed_prelu_s8 */
+  int32_t multiplier_b, shift_b; /* aed_add_s8, aed_sub_s8 */
   int32_t multiplier, shift;
   int32_t act_min, act_max;
 } aed_binary_params;
@@ -132,9 +136,22 @@ typedef struct {
 typedef struct {
   uint32_t input;
   uint32_t output;
+  int32_t first;      /* element of the input that comes first */
   int32_t dims[4];    /* output shape, leading ones */
-  int32_t strides[4]; /* stride in the input, in elements, of each output dimension */
-} aed_transpose_params;
+  int32_t strides[4]; /* stride in the input, in elements, of each output dimension: 0 repeats,
+                         below 0 goes backwards */
+} aed_strided_params;
+
+#define AED_CONCAT_INPUTS 16
+
+/* Input i is [outer][sizes[i]], the output [outer][sum of sizes]. */
+typedef struct {
+  uint32_t inputs[AED_CONCAT_INPUTS]; /* byte offsets in the arena */
+  uint32_t output;
+  int32_t n_inputs; /* 1 to AED_CONCAT_INPUTS */
+  int32_t outer;
+  int32_t sizes[AED_CONCAT_INPUTS];
+} aed_concat_params;
 
 typedef struct {
   uint32_t input;
@@ -163,8 +180,9 @@ typedef struct {
 /* Convolutions: aed_conv_params. */
 void aed_conv_s8(const void *params,
                  uint8_t *arena); /* CONV_2D of any kernel, stride, dilation, padding */
-void aed_pointwise_s8(const void *params, uint8_t *arena); /* 1x1 CONV_2D without padding */
-void aed_depthwise_s8(const void *params, uint8_t *arena); /* DEPTHWISE_CONV_2D */
+void aed_pointwise_s8(const void *params, uint8_t *arena);    /* 1x1 CONV_2D without padding */
+void aed_depthwise_s8(const void *params, uint8_t *arena);    /* DEPTHWISE_CONV_2D */
+void aed_grouped_conv_s8(const void *params, uint8_t *arena); /* CONV_2D in groups */
 /* Layers one after the other in bands of rows: aed_chain_params. */
 void aed_chain_s8(const void *params, uint8_t *arena);
 /* FULLY_CONNECTED: aed_dense_params. */
@@ -174,13 +192,20 @@ void aed_average_pool_s8(const void *params, uint8_t *arena);
 void aed_max_pool_s8(const void *params, uint8_t *arena);
 /* MEAN: aed_mean_params. */
 void aed_mean_s8(const void *params, uint8_t *arena);
-/* ADD, MUL with broadcasting: aed_binary_params. */
+/* Two operands with broadcasting: aed_binary_params. MINIMUM and MAXIMUM compare the quantized
+ * values as they are. */
 void aed_add_s8(const void *params, uint8_t *arena);
+void aed_sub_s8(const void *params, uint8_t *arena);
 void aed_mul_s8(const void *params, uint8_t *arena);
-/* PAD, PADV2: aed_pad_params. TRANSPOSE: aed_transpose_params. One byte an element, signed or not.
- */
+void aed_prelu_s8(const void *params, uint8_t *arena);
+void aed_minimum_s8(const void *params, uint8_t *arena);
+void aed_maximum_s8(const void *params, uint8_t *arena);
+/* Movements, one byte an element, signed or not. PAD, PADV2: aed_pad_params. Any choice and order
+ * of elements with constant strides (TRANSPOSE, STRIDED_SLICE, ...): aed_strided_params.
+ * CONCATENATION, PACK: aed_concat_params. */
 void aed_pad_8(const void *params, uint8_t *arena);
-void aed_transpose_8(const void *params, uint8_t *arena);
+void aed_strided_8(const void *params, uint8_t *arena);
+void aed_concat_8(const void *params, uint8_t *arena);
 /* Any function of one byte (LOGISTIC, RELU*, QUANTIZE between 8-bit types): aed_lut_params. */
 void aed_lut_8(const void *params, uint8_t *arena);
 /* SOFTMAX: aed_softmax_params. */

@@ -190,7 +190,7 @@ def place(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
 
     nodes = []
     for number, step in enumerate(steps):
-        params = {field: layout.place(index) for field, index in step.reads.items()}
+        params = step.placed(layout.place)
         params |= {"output": layout.place(step.output)} | step.params
         if number in layout.scratch:
             params["scratch"] = layout.scratch[number]

@@ -66,16 +66,21 @@ def ties(random: np.random.Generator, x_scale, w: dict, y_scale, n: int) -> np.n
 @many
 @given(
     sizes, sizes, channels, channels, st.tuples(*[st.integers(1, 4)] * 2), st.tuples(*[st.integers(1, 3)] * 4),
-    st.sampled_from(sorted(PADDINGS)), st.booleans(), st.booleans(), activations, scales, zero_points, zero_points, seeds,
+    st.sampled_from(sorted(PADDINGS)), st.sampled_from([0, 1, 1, 2, 3]), st.booleans(), activations, scales, zero_points,
+    zero_points, seeds,
 )  # fmt: skip
-def test_conv_2d(h, w, in_c, out_c, kernel, steps, padding, depthwise, per_channel, activation, scale, zx, zy, seed):
+def test_conv_2d(h, w, in_c, out_c, kernel, steps, padding, groups, per_channel, activation, scale, zx, zy, seed):
+    """`groups` 0: depthwise."""
     random = np.random.default_rng(seed)
     (kernel_h, kernel_w), (sh, sw, dh, dw) = kernel, steps
     if dh > 1 or dw > 1:
         sh = sw = 1
+    depthwise = groups == 0
     if depthwise:
         multiplier = 1 + out_c % 3
         out_c = in_c * multiplier
+    else:
+        in_c, out_c = in_c * groups, out_c * groups
     extent_h, extent_w = (kernel_h - 1) * dh + 1, (kernel_w - 1) * dw + 1
     if padding == "VALID":
         h, w = max(h, extent_h), max(w, extent_w)
@@ -91,8 +96,8 @@ def test_conv_2d(h, w, in_c, out_c, kernel, steps, padding, depthwise, per_chann
         kernel_tensor = weights(random, (1, kernel_h, kernel_w, out_c), out_c, 3, per_channel)
         depth = kernel_h * kernel_w
     else:
-        kernel_tensor = weights(random, (out_c, kernel_h, kernel_w, in_c), out_c, 0, per_channel)
-        depth = kernel_h * kernel_w * in_c
+        kernel_tensor = weights(random, (out_c, kernel_h, kernel_w, in_c // groups), out_c, 0, per_channel)
+        depth = kernel_h * kernel_w * in_c // groups
     y_scale = output_scale(random, scale, kernel_tensor, depth)
     bias = ties(random, scale, kernel_tensor, y_scale, out_c)
     bias_tensor = tensor((out_c,), "int32", scale * kernel_tensor["scale"], data=bias)
@@ -203,13 +208,13 @@ def test_reduction(name, dims, axes, keep, sx, sy, zx, zy, seed):
 
 @many
 @given(
-    st.sampled_from(["ADD", "MUL"]), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data(), activations,
+    st.sampled_from(["ADD", "SUB", "MUL"]), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data(), activations,
     scales, scales, scales, st.tuples(*[zero_points] * 3), st.booleans(), seeds,
 )  # fmt: skip
-def test_add_and_mul(name, dims, data, activation, sa, sb, sy, zeros, swap, seed):
+def test_add_sub_and_mul(name, dims, data, activation, sa, sb, sy, zeros, swap, seed):
     random = np.random.default_rng(seed)
     other = [d if data.draw(st.booleans()) else 1 for d in dims][data.draw(st.integers(0, len(dims) - 1)) :]
-    if name == "ADD":  # TensorFlow Lite aborts on a smaller output scale
+    if name != "MUL":  # TensorFlow Lite aborts on a smaller output scale
         sy = max(sy, np.float32(max(sa, sb) / 2**16))
     constant = random.integers(-128, 128, other)
     content = build(
@@ -224,11 +229,13 @@ def test_add_and_mul(name, dims, data, activation, sa, sb, sy, zeros, swap, seed
 
 
 @many
-@given(st.sampled_from(["ADD", "MUL"]), scales, scales, scales, scales, seeds)
-def test_add_and_mul_of_two_computed_tensors(name, sx, sa, sb, sy, seed):
+@given(st.sampled_from(["ADD", "SUB", "MUL", "PRELU", "MINIMUM", "MAXIMUM"]), scales, scales, scales, scales, seeds)
+def test_two_computed_tensors(name, sx, sa, sb, sy, seed):
     random = np.random.default_rng(seed)
     zeros = random.integers(-128, 128, 3)
     sy = max(sy, np.float32(max(sa, sb) / 2**16))
+    if name in ("MINIMUM", "MAXIMUM"):  # one quantization for all
+        sa, sb, zeros = sy, sy, np.repeat(zeros[:1], 3)
     shape = (1, 4, 3, 5)
     content = build(
         [
@@ -242,38 +249,68 @@ def test_add_and_mul_of_two_computed_tensors(name, sx, sa, sb, sy, seed):
     check(content, seed)
 
 
-@few
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=4),
-       st.booleans(), scales, zero_points, seeds)  # fmt: skip
-def test_pad(dims, with_value, scale, zero_point, seed):
-    shape = [d for d, _, _ in dims]
-    pads = [[b, a] for _, b, a in dims]
-    tensors = [
-        tensor(shape, scale=scale, zero_point=zero_point),
-        tensor((len(dims), 2), "int32", data=pads),
-    ]
-    if with_value:
-        value = np.random.default_rng(seed).integers(-128, 128)
-        tensors.append(tensor((1,), scale=scale, zero_point=zero_point, data=[value]))
-    tensors.append(tensor([sum(d) for d in dims], scale=scale, zero_point=zero_point))
-    inputs = list(range(len(tensors) - 1))
-    check(build(tensors, [("PADV2" if with_value else "PAD", inputs, [len(tensors) - 1], {})]), seed)
-
-
-@few
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=4).flatmap(
-    lambda d: st.tuples(st.just(d), st.permutations(range(len(d))))), scales, zero_points, seeds)  # fmt: skip
-def test_transpose(shape_and_order, scale, zero_point, seed):
-    shape, order = shape_and_order
+@many
+@given(st.sampled_from(["MINIMUM", "MAXIMUM", "PRELU"]), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data(),
+       scales, scales, scales, st.tuples(*[zero_points] * 3), st.booleans(), seeds)  # fmt: skip
+def test_choices_and_prelu(name, dims, data, sx, sa, sy, zeros, swap, seed):
+    random = np.random.default_rng(seed)
+    other = [d if data.draw(st.booleans()) else 1 for d in dims][data.draw(st.integers(0, len(dims) - 1)) :]
+    if name != "PRELU":
+        sx, sa, zeros = sy, sy, (zeros[2],) * 3
     content = build(
         [
-            tensor(shape, scale=scale, zero_point=zero_point),
-            tensor((len(order),), "int32", data=order),
-            tensor([shape[a] for a in order], scale=scale, zero_point=zero_point),
-            tensor([shape[a] for a in order], scale=scale, zero_point=0),
+            tensor(dims, scale=sx, zero_point=zeros[0]),
+            tensor(other, scale=sa, zero_point=zeros[1], data=random.integers(-128, 128, other)),
+            tensor(dims, scale=sy, zero_point=zeros[2]),
         ],
-        [("TRANSPOSE", [0, 1], [2], {}), ("QUANTIZE", [2], [3], {})],
+        [(name, [1, 0] if swap and name != "PRELU" else [0, 1], [2], {})],
     )
+    check(content, seed)
+
+
+@many
+@given(
+    st.booleans(), st.tuples(sizes, sizes), channels, st.tuples(*[st.integers(1, 3)] * 2), st.tuples(*[st.integers(1, 3)] * 2),
+    st.booleans(), st.tuples(*[st.integers(0, 2)] * 4), scales, zero_points, zero_points, seeds,
+)  # fmt: skip
+def test_convolutions_between_batches(depthwise, size, c, kernel, block, same, extra, scale, zx, zy, seed):
+    """SPACE_TO_BATCH_ND, convolution, BATCH_TO_SPACE_ND: TensorFlow's form of a dilated convolution."""
+    random = np.random.default_rng(seed)
+    pads, crops, inner, outer, out = [], [], [], [], []
+    for axis in (0, 1):
+        d, k, b = size[axis], kernel[axis], block[axis]
+        before = (k - 1) * b // 2 + extra[axis]
+        total = max(-(-(d + before) // b), k) * b
+        pads.append([before, total - d - before])
+        inner.append(total // b)
+        outer.append(total // b if same else total // b - k + 1)
+        room = outer[-1] * b
+        crops.append([min(extra[axis], room - 1), min(extra[2 + axis], room - 1 - min(extra[axis], room - 1))])
+        out.append(room - sum(crops[-1]))
+    shape = (1, *kernel, c) if depthwise else (c, *kernel, c)
+    w = weights(random, shape, c, 3 if depthwise else 0, True)
+    y_scale = output_scale(random, scale, w, kernel[0] * kernel[1] * (1 if depthwise else c))
+    n = block[0] * block[1]
+    content = build(
+        [
+            tensor((1, *size, c), scale=scale, zero_point=zx),
+            tensor((2,), "int32", data=block),
+            tensor((2, 2), "int32", data=pads),
+            tensor((2, 2), "int32", data=crops),
+            w,
+            tensor((c,), "int32", data=ties(random, scale, w, y_scale, c)),
+            tensor((n, *inner, c), scale=scale, zero_point=zx),
+            tensor((n, *outer, c), scale=y_scale, zero_point=zy),
+            tensor((1, *out, c), scale=y_scale, zero_point=zy),
+        ],
+        [
+            ("SPACE_TO_BATCH_ND", [0, 1, 2], [6], {}),
+            ("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", [6, 4, 5], [7],
+             dict(padding=0 if same else 1, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
+             | (dict(depthMultiplier=1) if depthwise else {})),
+            ("BATCH_TO_SPACE_ND", [7, 1, 3], [8], {}),
+        ],
+    )  # fmt: skip
     check(content, seed)
 
 

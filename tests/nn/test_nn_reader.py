@@ -115,8 +115,17 @@ REFUSED = {
     ),
     "groups": (
         unary("CONV_2D", tensor((1, 4, 4, 4), scale=1), tensor((1, 4, 4, 2), scale=1), WINDOW,
-              [tensor((2, 1, 1, 2), scale=1, data=[1] * 4)]),
-        "grouped convolution",
+              [tensor((2, 1, 1, 3), scale=1, data=[1] * 6)]),
+        r"weights 't1' int8 \[2, 1, 1, 3\] do not fit the 4 channels of 't0' int8 \[1, 4, 4, 4\]",
+    ),
+    "batches": (
+        unary("BATCH_TO_SPACE_ND", tensor((4, 2, 2, 1), scale=1), tensor((1, 4, 4, 1), scale=1, name="joined"), {},
+              [tensor((2,), "int32", data=[2, 2]), tensor((2, 2), "int32", data=[[0, 0], [0, 0]])]),
+        r"BATCH_TO_SPACE_ND computing 'joined' int8 \[1, 4, 4, 1\]: supported only as the end of SPACE_TO_BATCH_ND",
+    ),
+    "maximum of two scales": (
+        unary("MAXIMUM", tensor((1, 4), scale=1), tensor((1, 4), scale=1), {}, [tensor((1, 4), scale=2, data=[1] * 4)]),
+        "quantized differently",
     ),
     "weights that are computed": (
         unary("FULLY_CONNECTED", tensor((1, 4), scale=1), tensor((1, 1), scale=1), {}, [tensor((1, 4), scale=1)]),

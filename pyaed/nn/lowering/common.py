@@ -1,6 +1,7 @@
 """What the lowerings have in common: their results, their checks, the geometry of windows."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -29,6 +30,17 @@ class Step:
     stages: tuple["Step", ...] = ()  # of a chain (pyaed/nn/chain.py)
     bands: tuple[dict, ...] = ()  # of a chain: the fields `rows` and `capacity` of each stage
     buffers: tuple[int, ...] = ()  # of a chain: where in its scratch memory each stage but the last writes
+
+    def placed(self, place: Callable[[int], int]) -> dict:
+        """Return the fields of `reads` with arena offsets; inputs[0], inputs[1] ... become the list inputs."""
+        fields: dict = {}
+        for name, index in self.reads.items():
+            stem, bracket, _ = name.partition("[")
+            if bracket:
+                fields.setdefault(stem, []).append(place(index))
+            else:
+                fields[name] = place(index)
+        return fields
 
 
 @dataclass(frozen=True)

@@ -83,16 +83,32 @@ def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: n
     }
 
 
-def conv_2d(graph: Graph, op: Operator) -> Step:
+def convolution(graph: Graph, op: Operator) -> Step:
+    """Lower CONV_2D or DEPTHWISE_CONV_2D."""
     x, y = input_tensor(graph, op), output_tensor(graph, op)
+    return convolve(graph, op, x, y, lambda kernel: window_fields(graph, op, x, y, kernel))
+
+
+def convolve(graph: Graph, op: Operator, x: Tensor, y: Tensor, window_of) -> Step:
+    """Lower the convolution `op` between two maps; ``window_of((height, width))`` gives the fields of its window."""
     w = constant(graph, op, 1, ("int8",))
-    expect_shape(graph, op, w.ndim == 4, operand(graph, op, 1))
-    out_c, kernel_h, kernel_w, in_c = w.shape
-    window = window_fields(graph, op, x, y, (kernel_h, kernel_w))
-    if in_c != x.shape[3]:
-        refuse(graph, op, f"grouped convolution: {in_c} weights for the {x.shape[3]} channels of {x}")
-    expect_shape(graph, op, y.shape[3] == out_c, x, y)
-    return _conv_step(graph, op, x, y, window, w.reshape(out_c, -1), axis=0)
+    expect_shape(graph, op, w.ndim == 4 and w.size > 0, operand(graph, op, 1))
+    window = window_of(w.shape[1:3])
+    in_c, out_c = x.shape[3], y.shape[3]
+    if op.name == "DEPTHWISE_CONV_2D":
+        expect_shape(graph, op, w.shape[0] == 1 and w.shape[3] == out_c and out_c % in_c == 0, x, y)
+        rows, groups, axis = w.reshape(-1, out_c).T, in_c, 3
+    else:
+        expect_shape(graph, op, w.shape[0] == out_c, x, y)
+        groups = in_c // w.shape[3]
+        if in_c % w.shape[3] or out_c % groups:
+            refuse(graph, op, f"weights {operand(graph, op, 1)} do not fit the {in_c} channels of {x}")
+        rows, axis = w.reshape(out_c, -1), 0
+    if groups == 1:  # also a depthwise one of one channel
+        return _conv_step(graph, op, x, y, window, rows, axis)
+    if groups == in_c:
+        return _depthwise_step(graph, op, x, y, window, rows, axis)
+    return _grouped_step(graph, op, x, y, window, rows, groups)
 
 
 def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, axis: int) -> Step:
@@ -115,27 +131,37 @@ def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, r
     )
 
 
-def depthwise_conv_2d(graph: Graph, op: Operator) -> Step:
-    x, y = input_tensor(graph, op), output_tensor(graph, op)
-    w = constant(graph, op, 1, ("int8",))
-    expect_shape(graph, op, w.ndim == 4 and w.shape[0] == 1, operand(graph, op, 1))
-    _, kernel_h, kernel_w, out_c = w.shape
-    window = window_fields(graph, op, x, y, (kernel_h, kernel_w))
-    in_c = x.shape[3]
-    expect_shape(graph, op, in_c > 0 and y.shape[3] == out_c and out_c % in_c == 0, x, y)
-    rows = w.reshape(-1, out_c).T
-    if in_c == 1:  # every output channel reads the one input channel: an ordinary convolution
-        return _conv_step(graph, op, x, y, window, rows, axis=3)
+def _grouped_step(
+    graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, groups: int
+) -> Step:
+    out_c, depth = rows.shape
+    params = window | {"in_c": x.shape[3], "out_c": out_c, "depth_multiplier": 1, "group_in_c": x.shape[3] // groups}
+    params |= _rescaled_channels(graph, op, x, y, rows, axis=0)
+
+    def filled(table: np.ndarray) -> np.ndarray:
+        """Fill every group of channels up to a multiple of 4."""
+        grouped = table[:out_c].reshape(groups, out_c // groups, -1)
+        grouped = np.pad(grouped, ((0, 0), (0, -grouped.shape[1] % 4), (0, 0)))
+        return grouped.reshape(-1, grouped.shape[2])
+
+    params |= {key: filled(params[key]).reshape(-1) for key in ("bias", "multiplier", "shift")}
+    params["weights"] = _pack(filled(rows))
+    return Step(op.name, "aed_grouped_conv_s8", {"input": x.index}, y.index, params, scratch=depth, macs=y.size * depth)
+
+
+def _depthwise_step(
+    graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, axis: int
+) -> Step:
+    in_c, out_c, taps = x.shape[3], y.shape[3], rows.shape[1]
     params = window | {"in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c}
-    params |= _rescaled_channels(graph, op, x, y, rows, axis=3)
-    taps = kernel_h * kernel_w
+    params |= _rescaled_channels(graph, op, x, y, rows, axis)
     params["tile"], scratch = scratch_bytes("aed_depthwise_s8", params, params["out_h"])
     in_place: tuple[str, ...] = ()
     plain = (params["stride_h"], params["stride_w"], params["dilation_h"], params["dilation_w"]) == (1, 1, 1, 1)
     if plain and x.shape == y.shape and params["tile"] in (0, params["out_h"]):
         in_place = ("input",)
         # The portable loop needs copies of the input's rows then.
-        scratch = max(scratch, 4 * taps + in_c + kernel_h * params["in_w"] * in_c)
+        scratch = max(scratch, 4 * taps + in_c + params["kernel_h"] * params["in_w"] * in_c)
     return Step(op.name, "aed_depthwise_s8", {"input": x.index}, y.index, params, scratch, y.size * taps, in_place)
 
 

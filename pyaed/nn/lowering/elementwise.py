@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pyaed.nn.graph import Graph, Operator
+from pyaed.nn.graph import Graph, Operator, Tensor
 from pyaed.nn.lowering.common import (
     Step,
     affine,
@@ -16,41 +16,47 @@ from pyaed.nn.lowering.common import (
     operand,
     output_tensor,
     refuse,
+    same_affine,
     strides_of,
 )
 from pyaed.nn.quantize import quantize_multiplier
 
 
-def _binary(graph: Graph, op: Operator, kernel: str, factors) -> Step:
-    """Lower ADD or MUL; ``factors(graph, op, scale_a, scale_b, scale_out)`` gives the multipliers and shifts."""
-    y = output_tensor(graph, op)
-    operands = [operand(graph, op, i) for i in (0, 1)]
-    expect_shape(graph, op, max(len(t.shape) for t in (*operands, y)) <= 4, *operands, y)
-    dims = four(y.shape)
-    params: dict = {"dims": dims}
-    reads, in_place = {}, []
-    for letter, name, tensor in zip("ab", ("input", "input_b"), operands):
-        expect_type(graph, op, tensor, ("int8",))
-        shape = four(tensor.shape)
-        expect_shape(graph, op, all(s in (1, d) for s, d in zip(shape, dims)), *operands, y)
-        strides = strides_of(tuple(shape))
-        params[f"strides_{letter}"] = [0 if s == 1 else stride for s, stride in zip(shape, strides)]
-        params[f"zero_point_{letter}"] = affine(graph, op, tensor)[1]
-        params[f"constant_{letter}"] = None if tensor.data is None else tensor.data.reshape(-1)
-        if tensor.data is None:
-            reads[name] = tensor.index
-            if tensor.size == y.size:
-                in_place.append(name)
-    if not reads:
-        refuse(graph, op, "both inputs are constants")
-    scales = [affine(graph, op, t)[0] for t in (*operands, y)]
-    low, high = fused_range(graph, op, y)
-    params |= {"output_zero_point": affine(graph, op, y)[1], "act_min": low, "act_max": high}
-    params |= factors(graph, op, *scales)
-    return Step(op.name, kernel, reads, y.index, params, in_place=tuple(in_place))
+def binary(kernel: str, fields):
+    """Return the lowering to a kernel of two operands; ``fields(graph, op, a, b, y)`` gives what depends on the scales."""
+
+    def lower_binary(graph: Graph, op: Operator) -> Step:
+        y = output_tensor(graph, op)
+        operands = [operand(graph, op, i) for i in (0, 1)]
+        expect_shape(graph, op, max(len(t.shape) for t in (*operands, y)) <= 4, *operands, y)
+        dims = four(y.shape)
+        params: dict = {"dims": dims}
+        reads, in_place = {}, []
+        for letter, name, tensor in zip("ab", ("input", "input_b"), operands):
+            expect_type(graph, op, tensor, ("int8",))
+            shape = four(tensor.shape)
+            expect_shape(graph, op, all(s in (1, d) for s, d in zip(shape, dims)), *operands, y)
+            strides = strides_of(tuple(shape))
+            params[f"strides_{letter}"] = [0 if s == 1 else stride for s, stride in zip(shape, strides)]
+            params[f"zero_point_{letter}"] = affine(graph, op, tensor)[1]
+            params[f"constant_{letter}"] = None if tensor.data is None else tensor.data.reshape(-1)
+            if tensor.data is None:
+                reads[name] = tensor.index
+                if tensor.size == y.size:
+                    in_place.append(name)
+        if not reads:
+            refuse(graph, op, "both inputs are constants")
+        low, high = fused_range(graph, op, y)
+        params |= {"output_zero_point": affine(graph, op, y)[1], "act_min": low, "act_max": high}
+        params |= fields(graph, op, *operands, y)
+        return Step(op.name, kernel, reads, y.index, params, in_place=tuple(in_place))
+
+    return lower_binary
 
 
-def _add_factors(graph: Graph, op: Operator, a: np.float32, b: np.float32, out: np.float32) -> dict:
+def sum_fields(graph: Graph, op: Operator, *tensors: Tensor) -> dict:
+    """Return the factors of a sum or a difference."""
+    a, b, out = (affine(graph, op, t)[0] for t in tensors)
     with np.errstate(over="ignore"):
         twice = float(np.float32(2) * max(a, b))
         real = twice / float(np.float32(1 << 20) * out)
@@ -62,21 +68,31 @@ def _add_factors(graph: Graph, op: Operator, a: np.float32, b: np.float32, out: 
     return result
 
 
-def _mul_factors(graph: Graph, op: Operator, a: np.float32, b: np.float32, out: np.float32) -> dict:
+def product_fields(graph: Graph, op: Operator, *tensors: Tensor) -> dict:
+    """Return the factor of a product."""
+    a, b, out = (affine(graph, op, t)[0] for t in tensors)
     with np.errstate(over="ignore", under="ignore"):
-        real = float(a * b / out)
+        return _factor(graph, op, float(a * b / out), 255 * 255, "multiplier", "shift")
+
+
+def prelu_fields(graph: Graph, op: Operator, *tensors: Tensor) -> dict:
+    """Return the factors of negative inputs (times the slope) and of the others."""
+    a, _, out = (affine(graph, op, t)[0] for t in tensors)
+    with np.errstate(over="ignore", under="ignore"):
+        identity = _factor(graph, op, float(a / out), 255, "multiplier_a", "shift_a")
+    return identity | product_fields(graph, op, *tensors)
+
+
+def _factor(graph: Graph, op: Operator, real: float, bound: int, *names: str) -> dict:
     if not math.isfinite(real):
-        refuse(graph, op, f"the scales {a}, {b} and {out} do not fit together")
+        refuse(graph, op, "the scales of inputs and output do not fit together")
     multiplier, shift = quantize_multiplier(real)
-    check_rescale(graph, op, 255 * 255, shift)
-    return {"multiplier": multiplier, "shift": shift} | dict.fromkeys(
-        ("multiplier_a", "shift_a", "multiplier_b", "shift_b"), 0
-    )
+    check_rescale(graph, op, bound, shift)
+    return dict(zip(names, (multiplier, shift)))
 
 
-def add(graph: Graph, op: Operator) -> Step:
-    return _binary(graph, op, "aed_add_s8", _add_factors)
-
-
-def mul(graph: Graph, op: Operator) -> Step:
-    return _binary(graph, op, "aed_mul_s8", _mul_factors)
+def choice_fields(graph: Graph, op: Operator, a: Tensor, b: Tensor, y: Tensor) -> dict:
+    """Quantized values are compared as they are: they need one scale."""
+    for tensor in (a, b):
+        same_affine(graph, op, tensor, y)
+    return {"output_zero_point": 0}

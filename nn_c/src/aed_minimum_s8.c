@@ -1,0 +1,10 @@
+#include "aed_binary_s8.h"
+
+static int32_t minimum(const aed_binary_params *p, int32_t a, int32_t b) {
+  (void)p;
+  return aed_min(a, b);
+}
+
+void aed_minimum_s8(const void *params, uint8_t *arena) {
+  aed_binary_walk(params, arena, minimum);
+}
