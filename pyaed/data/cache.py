@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from pyaed.errors import UserError
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1  # part of every key: a change of layout or meaning makes old entries invisible
+FORMAT_VERSION = 2  # part of every key: a change of layout or meaning makes old entries invisible
 DEFAULT_LIMIT_GIB = 20.0
-DIGEST_SIZE = hashlib.sha256().digest_size
+CHECK_BYTES = 4  # CRC-32, little-endian
 
 
 def cache_root() -> Path:
@@ -36,14 +37,19 @@ def entry_key(**parts: Any) -> str:
 
 
 def entry_path(folder: Path, key: str) -> Path:
-    """Where the entry lies; two letters of the key spread the files over folders."""
-    return folder / "features" / key[:2] / f"{key}.npy"
+    """Where the entry lies; the key's first letter spreads the files over folders, few because each takes time to make."""
+    return folder / "features" / key[:1] / f"{key}.npy"
+
+
+def check_of(body: bytes | memoryview) -> bytes:
+    """Return what tells a damaged entry: an error of the disk, not somebody's intention."""
+    return zlib.crc32(body).to_bytes(CHECK_BYTES, "little")
 
 
 def load_entry(path: Path) -> np.ndarray | None:
     """Read an array, or return None when there is none or the file isn't what was written.
 
-    An entry is a .npy file followed by the SHA-256 of its bytes.
+    An entry is a .npy file followed by the CRC-32 of its bytes.
     """
     try:
         data = path.read_bytes()
@@ -52,10 +58,10 @@ def load_entry(path: Path) -> np.ndarray | None:
     except OSError as error:
         log.warning("feature cache: cannot read %s (%s); computing again", path, error.strerror or error)
         return None
-    body, digest = data[:-DIGEST_SIZE], data[-DIGEST_SIZE:]
+    body, check = memoryview(data)[:-CHECK_BYTES], data[-CHECK_BYTES:]
     with contextlib.suppress(OSError):
         os.utime(path)  # what is used stays longest
-    if hashlib.sha256(body).digest() != digest:
+    if not len(body) or check_of(body) != check:
         log.warning("feature cache: %s is damaged; computing again", path)
         return None
     return np.load(io.BytesIO(body), allow_pickle=False)
@@ -65,12 +71,12 @@ def save_entry(path: Path, array: np.ndarray) -> bool:
     """Write an array atomically; return False, and say so in the log, when the cache can't be written."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    body = buffer.getvalue()
+    buffer.write(check_of(buffer.getbuffer()))
     # A file beside the entry: atomic_path's folder would cost more than the features of a short clip.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(body + hashlib.sha256(body).digest())
+        temporary.write_bytes(buffer.getbuffer())
         os.replace(temporary, path)
     except OSError as error:
         log.warning("feature cache: cannot write %s (%s); going on without it", path, error.strerror or error)

@@ -54,4 +54,4 @@ def decode(path: str | os.PathLike, target_rate: int, max_seconds: float | None 
         return np.ascontiguousarray(audio)
     n_samples = int(np.ceil(len(audio) * (target_rate / rate)))
     resampled = soxr.resample(np.ascontiguousarray(audio), rate, target_rate, quality="HQ")[:n_samples]
-    return np.pad(resampled, (0, n_samples - len(resampled)))
+    return np.pad(resampled, (0, n_samples - len(resampled))) if len(resampled) < n_samples else resampled

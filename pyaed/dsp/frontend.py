@@ -1,5 +1,6 @@
 """The binding to ``dsp_c``: the very C that runs on the device makes the features on the host."""
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -88,6 +89,27 @@ def to_pcm(clip: np.ndarray) -> np.ndarray:
     if len(bad):
         raise UserError(f"clip: sample {bad[0]} is {clip[bad[0]]}, expected finite values between -1 and 1")
     return to_int16(clip)
+
+
+#: Numpy asks for huge pages where an array takes 4 MiB or more. Fresh memory in small pages costs as much time as the
+#: features in it, and the threads wait for each other while the system hands it out.
+SLAB_BYTES, HUGE_PAGE_BYTES = 8 << 20, 2 << 20
+
+
+def slabs() -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Return a function that makes uninitialised float32 arrays of given shapes, many of them in one piece of memory."""
+    slab, used = np.empty(0, np.float32), 0
+
+    def empty(shape: tuple[int, ...]) -> np.ndarray:
+        nonlocal slab, used
+        size = math.prod(shape)
+        if used + size > len(slab):
+            slab = np.empty((max(4 * size, SLAB_BYTES) + HUGE_PAGE_BYTES) // 4, np.float32)
+            used = -slab.ctypes.data % HUGE_PAGE_BYTES // 4  # nothing touches what lies in front of the first huge page
+        used += size
+        return slab[used - size : used].reshape(shape)
+
+    return empty
 
 
 class FrontEnd:
@@ -200,6 +222,7 @@ class FrontEnd:
         Returns
         -------
         list of float32 arrays (n_patches, n_features, patch_length), in the order of the clips
+            Many of them lie in one piece of memory of 8 MiB or more, which is freed with the last of them.
         """
         if threads is None:
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -207,13 +230,14 @@ class FrontEnd:
 
         def work() -> None:
             # Each thread fetches its next clip itself: a task for every clip would cost as much as a short clip.
+            empty = slabs()
             while not failed:
                 with lock:
                     item = next(waiting, None)
                 if item is None:
                     return
                 try:
-                    result = self(item[1])
+                    result = self.patches(self.log_mel(item[1]), empty)
                 except BaseException:
                     failed.append(item[0])
                     raise
@@ -228,13 +252,17 @@ class FrontEnd:
                 future.result()
         return [patches[i] for i in range(len(patches))]
 
-    def patches(self, log_mel: np.ndarray) -> np.ndarray:
-        """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length)."""
+    def patches(self, log_mel: np.ndarray, empty: Callable[[tuple[int, ...]], np.ndarray] | None = None) -> np.ndarray:
+        """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length).
+
+        `empty` makes the array from its shape; default ``np.empty``.
+        """
         starts = np.array(self.spec.patch_starts(len(log_mel)), np.uint32)
         log_mel = np.ascontiguousarray(log_mel, np.float32)
         if log_mel.ndim != 2 or log_mel.shape[1] != self.spec.n_features:
             raise TypeError(f"expected frames of {self.spec.n_features} values, got an array of shape {log_mel.shape}")
-        patches = np.empty((len(starts), *self.spec.patch_shape), np.float32)
+        shape = (len(starts), *self.spec.patch_shape)
+        patches = np.empty(shape, np.float32) if empty is None else empty(shape)
         lib.aed_clip_patches(
             self.config,
             ffi.from_buffer("float[]", log_mel),
