@@ -57,7 +57,6 @@ def _quietly(function):
 def yamnet(folder: str) -> str:
     """Write an int8 YAMNet-256 with random weights and return its path."""
     import keras
-    import tensorflow as tf
 
     from pyaed.models import yamnet
 
@@ -65,6 +64,13 @@ def yamnet(folder: str) -> str:
     inputs = keras.Input((64, 96, 1))
     outputs = keras.layers.Dense(10, activation="softmax")(yamnet.backbone(inputs, 256))
     model = keras.Model(inputs, outputs)
+    return quantized(model, (1, 64, 96, 1), Path(folder) / "yamnet_256_random.tflite")
+
+
+def quantized(model, shape: tuple[int, ...], path: Path) -> str:
+    """Give a Keras model random weights, quantize it to int8 and return the path it was written to."""
+    import tensorflow as tf
+
     random = np.random.default_rng(0)
     for weight in model.weights:  # as if trained: without this the signal dies out on the way
         if weight.path.endswith(("gamma", "moving_variance")):
@@ -73,12 +79,9 @@ def yamnet(folder: str) -> str:
             weight.assign(random.normal(0, 0.3, weight.shape))
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: (
-        [random.normal(-4, 3, (1, 64, 96, 1)).astype(np.float32)] for _ in range(10)
-    )
+    converter.representative_dataset = lambda: ([random.normal(-4, 3, shape).astype(np.float32)] for _ in range(10))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
-    path = Path(folder) / "yamnet_256_random.tflite"
     path.write_bytes(_quietly(converter.convert))
     return str(path)
 

@@ -1,0 +1,121 @@
+"""Milliseconds of one inference on the STM32U585 at 160 MHz, estimated, beside what ST publishes for the same networks.
+
+    python benchmarks/chip_estimate.py [--mlperf FOLDER] [--fit]
+
+The networks that ST publishes figures for are built from their topology with random weights (which change no time);
+the two of MLPerf Tiny are read from FOLDER (kws_ref_model.tflite, pretrainedResnet_quant.tflite; by default
+../shared/pretrained/mlperf_tiny). --fit prints the constants for pyaed/device/estimate.py. docs/benchmark.md has the model.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from engine_host import quantized, yamnet
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from support.m33_engine import CORE, FLAGS
+
+from pyaed import nn, text
+from pyaed.device import estimate, mix
+from pyaed.sources import source_root
+
+ROOT = source_root()
+
+MAIN = """
+#include "aed_model.h"
+static uint8_t input[{input_size}] __attribute__((aligned(16)));
+static uint8_t output[{output_size}] __attribute__((aligned(16)));
+static uint8_t arena[AED_MODEL_ARENA_SIZE] __attribute__((aligned(16)));
+int main(void) {{ return aed_nn_run(&aed_model, input, output, arena, 0, 0); }}
+"""
+
+
+def image(model: str, folder: Path) -> Path:
+    """Link engine and model for the Cortex-M33, without a board."""
+    program = nn.compile_graph(nn.read_tflite(model))
+    nn.write_c(program, folder)
+    sizes = {f"{end}_size": 4 * getattr(program, end).size for end in ("input", "output")}
+    (folder / "main.c").write_text(MAIN.format(**sizes))
+    board = ROOT / "firmware" / "boards" / "mps2_an505"
+    elf = folder / "model.elf"
+    subprocess.run(
+        ["arm-none-eabi-gcc", *CORE, *FLAGS, f"-I{folder}", f"-I{ROOT}/nn_c/include", f"-I{ROOT}/dsp_c/include",
+         "-nostartfiles", "-static", f"-T{board / 'link.ld'}", "-Wl,--gc-sections", "-Wl,-e,main", "-o", elf,
+         folder / "main.c", folder / "aed_model.c", *sorted((ROOT / "nn_c" / "src").glob("*.c"))],
+        check=True,
+    )  # fmt: skip
+    return elf
+
+
+def networks(folder: str, mlperf: Path) -> dict[str, str]:
+    """Return the .tflite of each name in `estimate.PUBLISHED_MS` that can be had here."""
+    from pyaed.models import build
+
+    found = {"YAMNet-256 64x96": yamnet(folder)}
+    for version in ("v1", "v2"):
+        for stacks in (1, 2):
+            config = types.SimpleNamespace(name="miniresnet", version=version, n_stacks=stacks)
+            name = f"MiniResNet {version}, {stacks} stack{'s' * (stacks > 1)}"
+            model = build(config, 10, (64, 50))
+            found[name] = quantized(model, (1, 64, 50, 1), Path(folder) / f"{version}_{stacks}.tflite")
+    for name, file in (("MLPerf Tiny DS-CNN", "kws_ref_model"), ("MLPerf Tiny ResNet-8", "pretrainedResnet_quant")):
+        path = mlperf / f"{file}.tflite"
+        if path.is_file():
+            found[name] = str(path)
+        else:
+            print(f"left out: {name}: {path} is not there")
+    return found
+
+
+def main() -> None:
+    """Parse the command line, print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mlperf", type=Path, default=ROOT.parent / "shared" / "pretrained" / "mlperf_tiny")
+    parser.add_argument("--fit", action="store_true", help="fit the constants anew")
+    options = parser.parse_args()
+    mixes, macs = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, model) in enumerate(networks(folder, options.mlperf).items()):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            mixes[name] = sum(mix.inference(mix.Tracer(image(model, place))), mix.Mix(np.zeros(len(mix.NAMES))))
+            macs[name] = nn.compile_graph(nn.read_tflite(model)).macs
+    factor = estimate.fit(mixes) if options.fit else estimate.FACTOR
+    rows = []
+    for name, found in mixes.items():
+        published = estimate.PUBLISHED_MS[name]
+        others = {other: m for other, m in mixes.items() if other != name}
+        value = estimate.milliseconds(found, factor)
+        left_out = estimate.milliseconds(found, estimate.fit(others))
+        rows.append(
+            {
+                "network": name,
+                "MACs": macs[name],
+                "instructions": found.instructions,
+                "cache misses": int(found["cache misses"]),
+                "cycles before factor": int(estimate.cycles(found)),
+                "published ms": published,
+                "estimated ms": value,
+                "error": value / published - 1,
+                "error left out": left_out / published - 1,
+            }
+        )
+    formats = {"estimated ms": ".1f", "published ms": ".1f", "error": "+.1%", "error left out": "+.1%"}
+    print(text.table(rows, formats))
+    if options.fit:
+        errors = [row["error left out"] for row in rows]
+        print(f"FACTOR = {factor:.4f}\nERRORS = ({min(errors):.2f}, {max(errors):.2f})")
+    print("error left out: of a fit without that network. Published: ST's engines on the same networks, not ours.")
+
+
+if __name__ == "__main__":
+    main()
