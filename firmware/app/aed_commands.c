@@ -81,6 +81,8 @@ static aed_status on_identify(aed_commands *commands, exchange *x) {
       .counter_numerator = aed_board.counter_numerator,
       .counter_denominator = aed_board.counter_denominator,
       .calibration_count = aed_board.calibration_count,
+      .flash_used = aed_board_flash_used(),
+      .ram_used = aed_board_ram_used(),
   };
   for (uint32_t i = 0; i < 4; i++) {
     reply.input_dims[i] = i < input->n_dims ? input->dims[i] : 0;
@@ -355,9 +357,14 @@ static aed_status on_benchmark(aed_commands *commands, exchange *x) {
   if (status != AED_OK) {
     return status;
   }
+  aed_board_state state;
+  aed_board_clear_cache_counters();
   const uint32_t start = aed_board_counter();
   status = aed_nn_run(d->model, d->input, d->output, d->arena, NULL, NULL);
   reply.inference = aed_board_counter() - start;
+  aed_board_get_state(&state);
+  reply.cache_hits = state.cache_hits;
+  reply.cache_misses = state.cache_misses;
   if (status != AED_OK) {
     return status;
   }

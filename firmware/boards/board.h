@@ -88,6 +88,13 @@ uint32_t aed_board_calibrate(void);
 uint32_t aed_board_stack_size(void);
 uint32_t aed_board_stack_used(void);
 
+/* Bytes of flash and RAM that the image takes, stack included. */
+uint32_t aed_board_flash_used(void);
+uint32_t aed_board_ram_used(void);
+
+/* Let the counters of the instruction cache in aed_board_get_state() begin at 0. */
+void aed_board_clear_cache_counters(void);
+
 /* Since the microphone was started. */
 typedef struct {
   uint32_t lost;        /* samples that nobody took in time */

@@ -64,6 +64,17 @@ uint32_t aed_board_stack_used(void) {
   return 0;
 }
 
+uint32_t aed_board_flash_used(void) {
+  return 0;
+}
+
+uint32_t aed_board_ram_used(void) {
+  return 0;
+}
+
+void aed_board_clear_cache_counters(void) {
+}
+
 int32_t aed_board_microphone_start(uint32_t rate) {
   (void)rate;
   return 0;

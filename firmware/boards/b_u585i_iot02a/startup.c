@@ -6,23 +6,16 @@
 
 #include "microphone.h"
 #include "registers.h"
+#include "start.h"
 #include "uart.h"
 
-#define STACK_PAINT 0xA5A5A5A5u
 #define FAULT_MAGIC 0xFA017EDu
 #define FAULT_STACK 256u  /* words; faults have their own stack, theirs may be what is broken */
 #define PAUSE 4000000u    /* rounds before a restart: the host sees one report after the other */
 #define EXCEPTION_IRQ 16u /* number of the first interrupt */
 #define N_VECTORS (EXCEPTION_IRQ + 126u)
 
-/* Set by the linker script. */
-extern uint32_t aed_stack_start[], aed_stack_end[];
-extern uint32_t aed_data_start[], aed_data_end[], aed_bss_start[], aed_bss_end[];
-extern const uint32_t aed_data_image[];
-
 int main(void);
-_Noreturn void aed_reset(void);
-_Noreturn void aed_start(void);
 _Noreturn void aed_fault(const uint32_t *frame, uint32_t exception);
 void aed_fault_entry(void);
 
@@ -82,25 +75,6 @@ __attribute__((section(".vectors"), used)) static const void *const vectors[] = 
 };
 _Static_assert(sizeof vectors / sizeof vectors[0] == N_VECTORS, "16 exceptions and 126 interrupts");
 
-/* Before any compiled code: the compiler may use FP registers and the stack in every function. */
-__attribute__((naked)) void aed_reset(void) {
-  __asm volatile("ldr r0, =aed_stack_start \n"
-                 "msr msplim, r0           \n"
-                 "ldr r1, =aed_stack_end   \n"
-                 "mov sp, r1               \n"
-                 "ldr r2, =0xA5A5A5A5      \n" /* STACK_PAINT */
-                 "1: str r2, [r0], #4      \n"
-                 "cmp r0, r1               \n"
-                 "blo 1b                   \n"
-                 "ldr r0, =0xE000ED88      \n" /* CPACR: full access to CP10 and CP11, the FPU */
-                 "ldr r1, [r0]             \n"
-                 "orr r1, r1, #0x00F00000  \n"
-                 "str r1, [r0]             \n"
-                 "dsb                      \n"
-                 "isb                      \n"
-                 "b aed_start              \n");
-}
-
 static uint32_t sum(const aed_board_fault *fault) {
   uint32_t words[sizeof *fault / sizeof(uint32_t)], total = FAULT_MAGIC;
   memcpy(words, fault, sizeof words);
@@ -113,9 +87,7 @@ static uint32_t sum(const aed_board_fault *fault) {
 void aed_start(void) {
   SCB_VTOR = (uint32_t)(uintptr_t)vectors;
   SCB_SHCSR |= SCB_SHCSR_FAULTS;
-  memcpy(aed_data_start, aed_data_image,
-         (size_t)((uintptr_t)aed_data_end - (uintptr_t)aed_data_start));
-  memset(aed_bss_start, 0, (size_t)((uintptr_t)aed_bss_end - (uintptr_t)aed_bss_start));
+  aed_start_memory();
   if (record.magic == FAULT_MAGIC && record.sum == sum(&record.fault)) {
     last_fault = record.fault;
   }
@@ -126,18 +98,6 @@ void aed_start(void) {
 
 void aed_last_fault(aed_board_fault *fault) {
   *fault = last_fault;
-}
-
-uint32_t aed_board_stack_size(void) {
-  return (uint32_t)((uintptr_t)aed_stack_end - (uintptr_t)aed_stack_start);
-}
-
-uint32_t aed_board_stack_used(void) {
-  const uint32_t *word = aed_stack_start;
-  while (word < aed_stack_end && *word == STACK_PAINT) {
-    word++;
-  }
-  return (uint32_t)((uintptr_t)aed_stack_end - (uintptr_t)word);
 }
 
 void aed_restart(void) {

@@ -1,26 +1,18 @@
 /* Start of the Cortex-M33: vectors, FPU, stack guard, initial memory, faults. */
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "board.h"
 #include "semihosting.h"
+#include "start.h"
 
 #define CFSR (*(volatile uint32_t *)0xE000ED28u)
 #define HFSR (*(volatile uint32_t *)0xE000ED2Cu)
 #define BFAR (*(volatile uint32_t *)0xE000ED38u)
 
-#define STACK_PAINT 0xA5A5A5A5u
 #define EXIT_FAULT 100 /* + exception number */
 
-/* Set by the linker script. */
-extern uint32_t aed_stack_start[], aed_stack_end[];
-extern uint32_t aed_data_start[], aed_data_end[], aed_bss_start[], aed_bss_end[];
-extern const uint32_t aed_data_image[];
-
 int main(void);
-_Noreturn void aed_reset(void);
-_Noreturn void aed_start(void);
 _Noreturn void aed_fault(const uint32_t *frame, uint32_t exception);
 void aed_fault_entry(void);
 
@@ -44,41 +36,9 @@ __attribute__((section(".vectors"), used)) static const void *const vectors[16] 
     aed_fault_entry,
 };
 
-/* Before any compiled code: the compiler may use FP registers and the stack in every function. */
-__attribute__((naked)) void aed_reset(void) {
-  __asm volatile("ldr r0, =aed_stack_start \n"
-                 "msr msplim, r0           \n"
-                 "ldr r1, =aed_stack_end   \n"
-                 "ldr r2, =0xA5A5A5A5      \n" /* STACK_PAINT */
-                 "1: str r2, [r0], #4      \n"
-                 "cmp r0, r1               \n"
-                 "blo 1b                   \n"
-                 "ldr r0, =0xE000ED88      \n" /* CPACR: full access to CP10 and CP11, the FPU */
-                 "ldr r1, [r0]             \n"
-                 "orr r1, r1, #0x00F00000  \n"
-                 "str r1, [r0]             \n"
-                 "dsb                      \n"
-                 "isb                      \n"
-                 "b aed_start              \n");
-}
-
 void aed_start(void) {
-  memcpy(aed_data_start, aed_data_image,
-         (size_t)((uintptr_t)aed_data_end - (uintptr_t)aed_data_start));
-  memset(aed_bss_start, 0, (size_t)((uintptr_t)aed_bss_end - (uintptr_t)aed_bss_start));
+  aed_start_memory();
   semihosting_exit(main());
-}
-
-uint32_t aed_board_stack_size(void) {
-  return (uint32_t)((uintptr_t)aed_stack_end - (uintptr_t)aed_stack_start);
-}
-
-uint32_t aed_board_stack_used(void) {
-  const uint32_t *word = aed_stack_start;
-  while (word < aed_stack_end && *word == STACK_PAINT) {
-    word++;
-  }
-  return (uint32_t)((uintptr_t)aed_stack_end - (uintptr_t)word);
 }
 
 /* The stack may be what is broken: start again at its top, without the guard. Nothing returns from
