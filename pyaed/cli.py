@@ -82,19 +82,46 @@ for _mode, _name, _text in (
     ("quantization", "quantize", "Quantize a float model to int8."),
     ("prediction", "predict", "Decide about unlabelled sound files."),
     ("deployment", "deploy", "Generate C, build the board's image."),
-    ("benchmarking", "benchmark", "Measure every stage and layer on the (emulated) board."),
 ):
     _operation_command(_mode, _name, _text)
+
+
+_port = click.option(
+    "--port", help="A board that already runs: serial port, URL or auto. Default: build and start the emulator."
+)
+_baudrate = click.option("--baudrate", default=115200, show_default=True, help="Of that port, as the image was built.")
+
+
+@cli.command()
+@_with_config
+@_port
+@_baudrate
+@click.option("--runs", type=click.IntRange(1), help="Repetitions. Default: 1 on the emulator, 5 on a board.")
+@click.option("--current-ma", type=float, help="What the board draws while it computes, in mA: gives the energy.")
+@click.option("--voltage", type=float, default=3.3, show_default=True, help="Its supply, in V.")
+def benchmark(
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    port: str | None,
+    baudrate: int,
+    runs: int | None,
+    current_ma: float | None,
+    voltage: float,
+) -> None:
+    """Count every stage and layer on the (emulated) board; time is estimated where it can't be measured."""
+    from pyaed import operations
+
+    started = _start(config_path, overrides, "benchmarking")
+    operations.benchmark(started, port, baudrate, runs or (5 if port else 1), current_ma, voltage)
+    _finish(started)
 
 
 @cli.command()
 @_with_config
 @click.option("--clips", "n_clips", default=8, show_default=True, help="How many clips of the data set to compare.")
 @click.option("--patches", default=2, show_default=True, help="Patches to infer of each clip; 0 infers all.")
-@click.option(
-    "--port", help="A board that already runs: serial port, URL or auto. Default: build and start the emulator."
-)
-@click.option("--baudrate", default=115200, show_default=True, help="Of that port, as the image was built.")
+@_port
+@_baudrate
 def verify(
     config_path: Path | None, overrides: tuple[str, ...], n_clips: int, patches: int, port: str | None, baudrate: int
 ) -> None:

@@ -1,5 +1,6 @@
 """What each stage and layer costs on the board: instructions on the emulator, cycles on a chip; never time."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,12 @@ from pyaed.errors import UserError
 
 #: The counter's own reading and the timer's grain may shift a count by so much.
 CALIBRATION_TOLERANCE = 1e-3
+
+#: The clocks are compared over so long, at least: the board's has a grain of 0.1 s.
+CLOCK_SECONDS = 10.0
+
+#: Clocks further apart than this are told about: two grains, and what a serial port takes.
+CLOCK_TOLERANCE = 0.03
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,16 @@ class Benchmark:
         Counts that a new patch costs altogether: its new frames, quantization, inference.
     counters : dict
         Link counters and stack, see `Link.device_counters`.
+    patch_seconds : float
+        From one patch to the next in real time.
+    flash, ram : int
+        Bytes that the image takes.
+    clock_hz : int
+        What the board says its core runs at; 0 on an emulator.
+    clock_error : float or None
+        How much faster the board's clock is than the host's, relative; None where it has no clock.
+    cache : (int, int)
+        Hits and misses of the instruction cache in one inference; zeros where there is none.
     """
 
     unit: str
@@ -68,6 +85,24 @@ class Benchmark:
     rows: list[Row]
     per_patch: int
     counters: dict
+    patch_seconds: float
+    flash: int
+    ram: int
+    clock_hz: int
+    clock_error: float | None
+    cache: tuple[int, int]
+
+    def inference_seconds(self) -> float | None:
+        """Return the measured time of one inference, or None where nothing but instructions was counted."""
+        if self.unit != "cycles" or not self.clock_hz:
+            return None
+        return next(row.count for row in self.rows if row.stage == "inference") / self.clock_hz
+
+    def duty(self) -> float | None:
+        """Return the part of real time that the core computes when it listens, or None as above."""
+        if self.unit != "cycles" or not self.clock_hz:
+            return None
+        return self.per_patch / self.clock_hz / self.patch_seconds
 
     def table(self) -> list[dict]:
         """Return the rows as dicts whose count columns carry the unit's name."""
@@ -116,6 +151,7 @@ def benchmark(link: Link, patch_hop: int, nodes: list[dict] | None = None, runs:
     if runs < 1:
         raise UserError(f"benchmark runs: {runs}; expected at least 1")
     samples = []
+    clock_at_start = _clock(link)
     for _ in range(runs):
         samples.append(link.benchmark())
         wanted, found = identity.calibration_count, samples[-1]["calibration"]
@@ -149,5 +185,32 @@ def benchmark(link: Link, patch_hop: int, nodes: list[dict] | None = None, runs:
         rows.append(row("node", name, counts, inference, info.get("kind", ""), info.get("macs") or None))
     per_patch = patch_hop * frame + int(np.median(values("quantize"))) + inference
     return Benchmark(
-        identity.counter_unit, identity.board, identity.model_name, runs, rows, per_patch, link.device_counters()
+        unit=identity.counter_unit,
+        board=identity.board,
+        model=identity.model_name,
+        runs=runs,
+        rows=rows,
+        per_patch=per_patch,
+        counters=link.device_counters(),
+        patch_seconds=patch_hop * identity.hop_length / identity.sample_rate,
+        flash=identity.flash_used,
+        ram=identity.ram_used,
+        clock_hz=link.state()["clock_hz"],
+        clock_error=_clock_error(link, clock_at_start),
+        cache=(samples[-1]["cache_hits"], samples[-1]["cache_misses"]),
     )
+
+
+def _clock(link: Link) -> tuple[float, int]:
+    """Return the host's seconds and the board's milliseconds of about the same moment."""
+    before = time.monotonic()
+    uptime = link.state()["uptime_ms"]
+    return (before + time.monotonic()) / 2, uptime
+
+
+def _clock_error(link: Link, start: tuple[float, int]) -> float | None:
+    """Return how much faster the board's clock runs than the host's since `start`, or None when it stands still."""
+    time.sleep(max(0.0, start[0] + CLOCK_SECONDS - time.monotonic()) if link.state()["clock_hz"] else 0)
+    now, uptime = _clock(link)
+    passed = (uptime - start[1]) % 2**32 / 1000
+    return passed / (now - start[0]) - 1 if passed else None

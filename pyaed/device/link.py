@@ -341,7 +341,7 @@ class Link(Connection):
         return np.array(found, np.uint32)
 
     def benchmark(self) -> dict:
-        """Count once: the fields of the reply to `benchmark`, converted from ticks to `identify().counter_unit`.
+        """Count once: the fields of the reply to `benchmark`, ticks converted to `identify().counter_unit`.
 
         Returns
         -------
@@ -349,14 +349,15 @@ class Link(Connection):
             Integers; 'nodes' is a list with one count a node.
         """
         identity = self.identify()
-        reply = self.request("benchmark", timeout=SLOW)
+        reply = self.repeat(lambda: self.request("benchmark", timeout=SLOW))
         if len(reply["nodes"]) != identity.n_nodes or not identity.counter_denominator:
             raise LinkError(f"{self.port}: counts of {len(reply['nodes'])} nodes, {identity.n_nodes} announced")
 
         def units(ticks: int) -> int:
             return round(int(ticks) * identity.counter_numerator / identity.counter_denominator)
 
-        return {k: [units(n) for n in v] if k == "nodes" else units(v) for k, v in reply.items()}
+        counts = {key: reply.pop(key) for key in ("cache_hits", "cache_misses")}
+        return counts | {k: [units(n) for n in v] if k == "nodes" else units(v) for k, v in reply.items()}
 
 
 def _pcm(pcm: np.ndarray) -> np.ndarray:

@@ -112,8 +112,8 @@ def first_difference(
     )
 
 
-def check_identity(identity: Identity, model_hash: str, feature_hash: str, class_names: tuple[str, ...]) -> None:
-    """Refuse a device that runs something else.
+def check_identity(identity: Identity, model_hash: str, feature_hash: str, class_names: tuple[str, ...] | None) -> None:
+    """Refuse a device that runs something else; class names are compared where they are known.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def check_identity(identity: Identity, model_hash: str, feature_hash: str, class
     for what, device, host in (
         ("model", identity.model_hash, model_hash),
         ("feature specification", identity.feature_hash, feature_hash),
-        ("class names", ", ".join(identity.class_names), ", ".join(class_names)),
+        ("class names", ", ".join(identity.class_names), ", ".join(class_names or identity.class_names)),
     ):
         if device != host:
             raise UserError(

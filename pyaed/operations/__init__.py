@@ -1,9 +1,10 @@
 """Operation modes and chains: calls the services in order and passes on what they make, nothing else."""
 
+from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import verify
 from pyaed.operations.chains import OPERATIONS, run_mode
 from pyaed.operations.clips import check, check_dataset
 from pyaed.operations.crossval import crossval
 from pyaed.operations.run import Run, start
 
-__all__ = ["OPERATIONS", "Run", "check", "check_dataset", "crossval", "run_mode", "start", "verify"]
+__all__ = ["OPERATIONS", "Run", "benchmark", "check", "check_dataset", "crossval", "run_mode", "start", "verify"]

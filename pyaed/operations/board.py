@@ -1,6 +1,5 @@
-"""Deployment, and what the board does with it: benchmark and verification."""
+"""Deployment, and its verification on the board."""
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,57 +44,6 @@ def emulated(run: Run, icount: bool = False) -> Iterator[Any]:
 
     with Emulator(run.image.elf, run.image.board.name, icount=icount) as emulator, emulator.link() as link:
         yield link
-
-
-def benchmark(run: Run) -> None:
-    """Run the image on the emulated board and print what each stage and layer costs, next to the published figures."""
-    from pyaed import nn
-    from pyaed.deploy import find_board
-    from pyaed.device import benchmark as service
-    from pyaed.device.emulator import MACHINES
-    from pyaed.device.published import PUBLISHED
-
-    path = needed(run.quantized_model, "a quantized model (.tflite)")
-    settings = model_settings(run.config, path, names_needed=False)
-    board = find_board(run.config.benchmarking.board)
-    if board.name not in MACHINES:
-        log.info(
-            "note: benchmarking.board: %s (%s) is counted on the emulated %s, which has the same core, compiler flags and "
-            "limits of flash and RAM",
-            run.config.benchmarking.board, board.text, EMULATED_BOARD,
-        )  # fmt: skip
-        board = find_board(EMULATED_BOARD)
-    deploy(run, board.name, settings)
-    program = nn.compile_graph(nn.read_tflite(run.quantized_model))
-    with emulated(run, icount=True) as link:
-        result = service.benchmark(link, settings.features.patch_hop, program.table())
-    share, per_mac = {"share": ".1%"}, {f"{result.unit} per MAC": ".2f"}
-    rows = [
-        {k: v for k, v in row.items() if k not in (f"{result.unit} min", f"{result.unit} max")}
-        for row in result.table()
-    ]
-    run.echo(
-        f"{result.board}: {result.unit} counted on the emulated Cortex-M33 (no time)\n{text.table(rows, share | per_mac)}\n"
-        f"a new patch costs {result.per_patch:,} {result.unit}: its {settings.features.patch_hop} new frames, quantization "
-        f"and inference\nstack: {result.counters['stack_used']:,} of {result.counters['stack_size']:,} bytes used\n\n"
-        "published by ST, measured on a B-U585I-IOT02A at 160 MHz (time, not instructions; RAM of activations, flash of "
-        f"weights only)\n{text.table(PUBLISHED)}\n"
-    )
-    write_text(
-        run.folder / "benchmark.json",
-        json.dumps(
-            {
-                "board": result.board,
-                "unit": result.unit,
-                "rows": result.table(),
-                f"{result.unit} per patch": result.per_patch,
-                "stack_used": result.counters["stack_used"],
-                "image": run.image.table(),
-                "published": PUBLISHED,
-            },
-            indent=1,
-        ),
-    )
 
 
 def verify(

@@ -10,7 +10,8 @@ import yaml
 from pyaed.config import notes
 from pyaed.dsp import FrontEnd
 from pyaed.errors import UserError
-from pyaed.operations.board import benchmark, deploy
+from pyaed.operations.benchmark import benchmark
+from pyaed.operations.board import deploy
 from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized
 from pyaed.operations.prediction import predict
 from pyaed.operations.run import Run

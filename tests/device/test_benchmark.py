@@ -1,11 +1,20 @@
 """Counts are instructions: deterministic, complete, and refused when the counter shows something else."""
 
+import dataclasses
+import json
+
 import pytest
 from support import images
+from support.commands import pyaed
 
-from pyaed.device.benchmark import benchmark
+from pyaed.device import benchmark as service
+from pyaed.device.benchmark import Benchmark, Row, benchmark
+from pyaed.device.benchmark_report import as_json, as_text
 from pyaed.device.emulator import Emulator
+from pyaed.device.estimate import Estimate
 from pyaed.errors import UserError
+
+FEATURES = ("n_fft", "window_length", "hop_length", "n_mels", "patch_length", "overlap")
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +56,87 @@ def test_another_model_is_refused(image):
     nodes = [{**row, "name": "x"} for row in images.program().table()]
     with Emulator(image.elf) as emulator, emulator.link() as link, pytest.raises(UserError, match="another model"):
         benchmark(link, images.SPEC.patch_hop, nodes)
+
+
+CHIP = Benchmark(
+    unit="cycles",
+    board="b_u585i_iot02a",
+    model="m",
+    runs=3,
+    rows=[
+        Row("front end", "one frame", "", 40_000, 39_000, 41_000, 1.0),
+        Row("inference", "one patch", "", 32_000_000, 31_000_000, 33_000_000, 1.0, 16_000_000),
+        Row("node", "conv", "CONV_2D", 32_000_000, 31_000_000, 33_000_000, 1.0, 16_000_000),
+    ],
+    per_patch=34_000_000,
+    counters={"stack_used": 1000, "stack_size": 16384},
+    patch_seconds=0.5,
+    flash=1,
+    ram=2,
+    clock_hz=160_000_000,
+    clock_error=0.001,
+    cache=(3_000_000, 1_000_000),
+)
+
+
+def test_what_a_chip_measured_is_told_as_measured():
+    text = as_text(CHIP, None, 20.0, 3.0)
+    assert "measured: 200.00 ms an inference" in text
+    assert "duty cycle while it listens: 42.5% of real time" in text  # 34 of 80 million cycles
+    assert "energy of an inference: 12.00 mJ at 20 mA and 3 V" in text
+    assert "1,000,000 misses (25.00%)" in text
+    assert "31,000,000" in text
+    assert "33,000,000" in text
+    assert "estimated" not in text
+    assert "warning" not in text
+    found = as_json(CHIP, None, None, 20.0, 3.0)
+    assert found["measured"]["energy_mj"] == pytest.approx(12.0)
+    assert "warning: the board's clock" in as_text(dataclasses.replace(CHIP, clock_error=-0.1))
+
+
+def test_what_was_estimated_is_told_as_estimated(counted):
+    found = Estimate(0.01, (0.5,) * len(images.program().nodes), (-0.1, 0.2))
+    text, whole = as_text(counted, found, 20.0), found.inference_ms
+    assert f"estimated, not measured: {whole:.1f} ms" in text
+    assert "-10% to +20% off" in text
+    assert all("estimated" in line for line in text.splitlines() if "duty" in line or "energy" in line)
+    found = as_json(counted, found)
+    assert "measured" not in found
+    assert found["estimated"]["inference_ms"] == whole
+
+
+@pytest.mark.parametrize(("seconds", "passed", "error"), [(10.0, 10_000, 0.0), (10.0, 10_500, 0.05), (10.0, 0, None)])
+def test_the_boards_clock_is_held_against_the_hosts(monkeypatch, seconds, passed, error):
+    now = [100.0]
+    monkeypatch.setattr(service.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(service.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
+
+    class Clock:
+        def state(self):
+            board = round((now[0] - 100.0) / seconds * passed) + 2**32 - 3000
+            return {"clock_hz": 160_000_000, "uptime_ms": board % 2**32}
+
+    start = service._clock(Clock())
+    found = service._clock_error(Clock(), start)
+    assert found == (None if error is None else pytest.approx(error, abs=1e-3))
+
+
+@pytest.mark.parametrize("transport", ["tcp", "pty"])
+def test_a_board_on_a_port(image, transport, tmp_path):
+    features = [f"feature_extraction.{key}={getattr(images.SPEC, key)}" for key in FEATURES]
+    with Emulator(image.elf, transport=transport, icount=True) as emulator:
+        args = [f"general.model_path={images.tiny_model()}", f"hydra.run.dir={tmp_path}", *features]
+        done = pyaed("benchmark", *args, "--port", emulator.url, "--runs", 2)
+    assert done.code == 0, done.err
+    assert "instructions min" in done.out
+    assert "estimated" not in done.out  # without the image at hand nothing is estimated
+    assert json.loads((tmp_path / "benchmark.json").read_text())["runs"] == 2
+
+
+def test_another_model_on_the_port_is_refused(image, tmp_path):
+    with Emulator(image.elf) as emulator:
+        done = pyaed("benchmark", f"general.model_path={images.tiny_model()}", f"hydra.run.dir={tmp_path}",
+                     *(f"feature_extraction.{key}={getattr(images.SPEC, key)}" for key in FEATURES), "feature_extraction.fmax=7000",
+                     "--port", emulator.url)  # fmt: skip
+    assert done.code == 2
+    assert "another feature specification" in done.err

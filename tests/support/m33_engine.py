@@ -87,7 +87,13 @@ def run(jobs: list[tuple[Program, np.ndarray]], flags: tuple[str, ...] = ()) -> 
         sources = [*sorted(folder.glob("net*.c")), root / "nn_c" / "tests" / "m33_engine.c"]
         sources += sorted((root / "nn_c" / "src").glob("*.c")) + sorted(board.glob("*.c"))
         sources += sorted((board.parent / "common").glob("*.c"))
-        includes = [folder, root / "nn_c" / "include", root / "dsp_c" / "include", board.parent, board.parent / "common"]
+        includes = [
+            folder,
+            root / "nn_c" / "include",
+            root / "dsp_c" / "include",
+            board.parent,
+            board.parent / "common",
+        ]
         elf, out = folder / "m33.elf", folder / "out"
         execute(sources, includes, elf, out, flags)
         code = _output("arm-none-eabi-size", "-A", elf)

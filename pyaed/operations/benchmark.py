@@ -1,0 +1,90 @@
+"""What the deployed model costs on the board or its emulator."""
+
+import json
+import logging
+
+from pyaed.errors import UserError
+from pyaed.files import write_text
+from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.run import Run, needed
+from pyaed.operations.settings import model_settings
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 30.0  # seconds that an unplugged board may stay away
+
+
+def benchmark(
+    run: Run,
+    port: str | None = None,
+    baudrate: int = 115200,
+    runs: int = 1,
+    current_ma: float | None = None,
+    voltage: float = 3.3,
+) -> None:
+    """Print what each stage and layer costs, next to the published figures, and write ``benchmark.json``.
+
+    Parameters
+    ----------
+    run : Run
+    port : str, optional
+        A board that already runs the image; by default the image is built and the emulator started.
+    baudrate : int
+        Of that board's port.
+    runs : int
+        Repetitions; the median is reported, with the ends.
+    current_ma, voltage : float
+        What the board draws while it computes, measured by the user: gives the energy of an inference.
+    """
+    from pyaed import nn
+    from pyaed.device import benchmark as service
+    from pyaed.device.benchmark_report import as_json, as_text
+    from pyaed.device.link import Link
+    from pyaed.device.verify import check_identity
+
+    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    if (current_ma is not None and current_ma <= 0) or voltage <= 0:
+        raise UserError("current and voltage: expected more than 0")
+    settings = model_settings(run.config, path, names_needed=False)
+    program = nn.compile_graph(nn.read_tflite(path))
+    estimate = None
+    if port is None:
+        deploy(run, _emulated_board(run.config.benchmarking.board), settings)
+        estimate = _estimate(run, settings.features)
+    with Link(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as link:
+        if port:
+            check_identity(link.identify(), program.hash, settings.features.hash, None)
+        result = service.benchmark(link, settings.features.patch_hop, program.table(), runs)
+    run.echo(as_text(result, estimate, current_ma, voltage))
+    image = run.image.table() if port is None else None
+    write_text(
+        run.folder / "benchmark.json", json.dumps(as_json(result, estimate, image, current_ma, voltage), indent=1)
+    )
+
+
+def _emulated_board(name: str) -> str:
+    """Return the board that is emulated for the configured one."""
+    from pyaed.deploy import find_board
+    from pyaed.device.emulator import MACHINES
+
+    board = find_board(name)
+    if board.name in MACHINES:
+        return board.name
+    log.info(
+        "note: benchmarking.board: %s (%s) is counted on the emulated %s, which has the same core, compiler flags and limits "
+        "of flash and RAM; --port benchmarks the board itself",
+        name, board.text, EMULATED_BOARD,
+    )  # fmt: skip
+    return EMULATED_BOARD
+
+
+def _estimate(run: Run, spec) -> object | None:
+    """Return the estimated time on the chip, or None (the log says why)."""
+    from pyaed.device.estimate import estimate
+
+    log.info("estimating the time on the chip: the image runs instruction by instruction")
+    try:
+        return estimate(run.image.elf, spec.window_length, spec.hop_length)
+    except UserError as error:
+        log.info("note: no estimate of the time: %s", error)
+        return None
