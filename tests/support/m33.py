@@ -52,7 +52,9 @@ def board() -> Path:
 
 
 def compiler(flags: tuple[str, ...]) -> list[str]:
-    includes = [f"-I{folder}" for folder in (source_root() / "dsp_c" / "include", board().parent, board().parent / "common")]
+    includes = [
+        f"-I{folder}" for folder in (source_root() / "dsp_c" / "include", board().parent, board().parent / "common")
+    ]
     return ["arm-none-eabi-gcc", *CORE, *FLAGS, *flags, *includes]
 
 
@@ -61,7 +63,11 @@ def objects(flags: tuple[str, ...]) -> list[Path]:
     """Compile what is the same in every image, once in a test run."""
     folder = Path(tempfile.mkdtemp(prefix="pyaed-m33-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    sources = sorted((source_root() / "dsp_c" / "src").glob("*.c")) + [*board().glob("*.c"), *board().parent.glob("common/*.c")]
+    sources = [
+        *sorted((source_root() / "dsp_c" / "src").glob("*.c")),
+        *board().glob("*.c"),
+        *board().parent.glob("common/*.c"),
+    ]
     subprocess.run([*compiler(flags), "-c", *sources], check=True, cwd=folder)
     return sorted(folder.glob("*.o"))
 
