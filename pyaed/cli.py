@@ -78,7 +78,6 @@ def _operation_command(mode: str, name: str, text: str) -> None:
 
 for _mode, _name, _text in (
     ("training", "train", "Train a model on labelled clips, then evaluate it on the test set."),
-    ("evaluation", "evaluate", "Evaluate a float or quantized model, patch by patch and clip by clip."),
     ("quantization", "quantize", "Quantize a float model to int8."),
     ("prediction", "predict", "Decide about unlabelled sound files."),
     ("deployment", "deploy", "Generate C, build the board's image."),
@@ -90,6 +89,30 @@ _port = click.option(
     "--port", help="A board that already runs: serial port, URL or auto. Default: build and start the emulator."
 )
 _baudrate = click.option("--baudrate", default=115200, show_default=True, help="Of that port, as the image was built.")
+
+
+@cli.command()
+@_with_config
+@click.option("--port", help="A board that runs the model: serial port, URL or auto. Default: evaluation.target.")
+@_baudrate
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="File that takes the board's answers clip by clip; with the same file a restart goes on where it stopped.",
+)
+def evaluate(
+    config_path: Path | None, overrides: tuple[str, ...], port: str | None, baudrate: int, results: Path | None
+) -> None:
+    """Evaluate a float or quantized model, patch by patch and clip by clip."""
+    from pyaed import operations
+
+    run = _start(config_path, overrides, "evaluation")
+    if port:
+        operations.evaluate_on_board(run, port, baudrate, results)
+        operations.finish(run, "evaluation")
+    else:
+        operations.run_mode(run, "evaluation")
+    _finish(run)
 
 
 @cli.command()

@@ -2,9 +2,22 @@
 
 from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import verify
-from pyaed.operations.chains import OPERATIONS, run_mode
+from pyaed.operations.chains import OPERATIONS, finish, run_mode
 from pyaed.operations.clips import check, check_dataset
 from pyaed.operations.crossval import crossval
+from pyaed.operations.on_target import evaluate_on_board
 from pyaed.operations.run import Run, start
 
-__all__ = ["OPERATIONS", "Run", "benchmark", "check", "check_dataset", "crossval", "run_mode", "start", "verify"]
+__all__ = [
+    "OPERATIONS",
+    "Run",
+    "benchmark",
+    "check",
+    "check_dataset",
+    "crossval",
+    "evaluate_on_board",
+    "finish",
+    "run_mode",
+    "start",
+    "verify",
+]

@@ -46,6 +46,11 @@ def run_mode(run: Run, mode: str | None = None) -> None:
     for operation in OPERATIONS[mode]:
         log.info("--- %s", operation.__name__.replace("_", " "))
         operation(run)
+    finish(run, mode)
+
+
+def finish(run: Run, mode: str) -> None:
+    """Write the report page of what was evaluated, and hand the run to the tracker."""
     _page(run, mode)
     _track(run, mode)
 

@@ -27,7 +27,7 @@ def evaluate_float(run: Run) -> None:
     path = needed(run.float_model, "a float model (.keras or .h5)")
     settings = model_settings(run.config, path)
     patches = features(run.config, settings, test_set(run.config, settings), "test features")
-    _report(run, settings, patches, evaluation.keras_predictor(models.load(path)), "float")
+    report(run, settings, patches, evaluation.keras_predictor(models.load(path)), "float")
 
 
 def evaluate_quantized(run: Run) -> None:
@@ -37,10 +37,11 @@ def evaluate_quantized(run: Run) -> None:
     patches = features(run.config, settings, test_set(run.config, settings), "test features")
     for target in run.config.evaluation.target:
         with predictor_of(run, path, target) as predictor:
-            _report(run, settings, patches, predictor, f"int8 {target}")
+            report(run, settings, patches, predictor, f"int8 {target}")
 
 
-def _report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable, name: str) -> None:
+def report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable, name: str) -> None:
+    """Evaluate a predictor, print its report and keep it in the run."""
     from pyaed import evaluation
 
     run.reports[name] = evaluation.evaluate(

@@ -1,0 +1,72 @@
+"""Evaluation of the test set on a board that is connected, clip by clip, going on where it stopped."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from pyaed.operations.benchmark import PATIENCE
+from pyaed.operations.clips import features, test_set
+from pyaed.operations.evaluation import report
+from pyaed.operations.run import Run, needed
+from pyaed.operations.settings import model_settings
+from pyaed.progress import progress
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path | None = None) -> None:
+    """Evaluate the quantized model on the board at a port; the report is that of other evaluations.
+
+    Parameters
+    ----------
+    run : Run
+    port : str
+        A board that runs the model's image, as `Link` takes it.
+    baudrate : int
+    results : path, optional
+        File that takes every clip's answers as they come; a second start with the same file asks only for the rest.
+        Default: ``on_target_<start of the model's hash>.jsonl`` in the current folder.
+
+    Raises
+    ------
+    UserError
+        When the board or the file belongs to another model or other features, or the board stays away.
+    """
+    from pyaed import evaluation
+    from pyaed.device.ledger import Ledger
+    from pyaed.device.link import Link
+    from pyaed.device.verify import check_identity
+    from pyaed.files import sha256
+
+    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    settings = model_settings(run.config, path)
+    model = sha256(path)
+    about = {"model": model, "features": settings.features.hash, "class_names": settings.class_names}
+    patches = features(run.config, settings, test_set(run.config, settings), "test features")
+    answers = []
+    with (
+        Ledger(results or f"on_target_{model[:12]}.jsonl", about) as ledger,
+        Link(port, baudrate, patience=PATIENCE) as link,
+    ):
+        check_identity(link.identify(), model, settings.features.hash, settings.class_names)
+        if len(ledger):
+            log.info("%s: going on behind %d clips", ledger.path, len(ledger))
+        ask = evaluation.board_predictor(link)
+        bounds = np.searchsorted(patches.clip_index, np.arange(len(patches.clips) + 1))
+        for i, clip in enumerate(progress(patches.clips, label="on target", unit="clips")):
+            answers.append(ledger.answer(clip.name, patches.patches[bounds[i] : bounds[i + 1]], ask))
+        log.info("every clip's answers: %s", ledger.path)
+    report(run, settings, patches, _replay(np.concatenate(answers)), "int8 on target")
+
+
+def _replay(answers: np.ndarray):
+    """Return a predictor that gives the answers in the order of their patches."""
+    position = 0
+
+    def predict(patches: np.ndarray) -> np.ndarray:
+        nonlocal position
+        position += len(patches)
+        return answers[position - len(patches) : position]
+
+    return predict
