@@ -49,6 +49,10 @@ def _no_switch(value: Any) -> Any:
     return value
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 Integer = Annotated[int, BeforeValidator(_no_switch)]
 Number = Annotated[float, BeforeValidator(_no_switch)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
@@ -85,7 +89,7 @@ class General(Section):
 
 
 class Dataset(Section):
-    name: str = "custom"
+    name: Annotated[Literal["esc10", "esc50", "custom", "fsd50k"], BeforeValidator(_lower)] = "custom"
     class_names: list[str] | None = None
     file_extension: str = ".wav"
     training_audio_path: PathText | None = None

@@ -30,7 +30,7 @@ TRIES, PAUSE_S, TIMEOUT_S = 5, 1.0, 60.0
 LINES = {
     "esc50": """\
 dataset:
-  name: esc50            # or esc10, with its ten classes as class_names
+  name: esc50            # esc10: its ten classes
   training_audio_path: {folder}/audio
   training_csv_path: {folder}/meta/esc50.csv
   # clips of one recording share a fold; test_folds: [5] keeps a whole fold for the test

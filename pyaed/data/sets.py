@@ -8,13 +8,16 @@ from typing import Any
 from pyaed.data.clips import ClipSet, read_clips
 from pyaed.data.fsd50k import PARTS, read_fsd50k
 from pyaed.data.splits import split, stratified_split
-from pyaed.errors import UserError, nearest
+from pyaed.errors import UserError
 
 log = logging.getLogger(__name__)
 
 DEFAULT_VALIDATION_SPLIT = 0.2
 DEFAULT_SEED = 120
 FSD50K = "fsd50k"
+#: ESC-10's part of ESC-50, whose table lists fifty.
+ESC10 = ("chainsaw", "clock_tick", "crackling_fire", "crying_baby", "dog", "helicopter", "rain", "rooster", "sea_waves",
+         "sneezing")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def read_sets(
     dataset : object
         The section; see the module's users for the keys. Keys that are missing count as None.
     class_names : sequence of str, optional
-        Classes in output order, from a model; they go before the section's.
+        Classes in output order, from a model; they go before the section's. Without either, `name` esc10 means its ten
+        classes, anything else all that the CSV has.
     fsd50k : object, optional
         The section `dataset_specific.fsd50k`. With `name` fsd50k, dev is the training set and eval the validation set.
     missing : list, optional
@@ -65,8 +69,8 @@ def read_sets(
     seed = DEFAULT_SEED if get("seed") is None else get("seed")
     name = str(get("name") or "").lower()
     if name != FSD50K and fsd50k is not None and fsd50k.csv_folder:
-        log.info("note: dataset_specific.fsd50k is not used: dataset.name is %s%s", name, nearest(name, (FSD50K,)))
-    names = tuple(class_names or get("class_names") or ()) or None
+        log.info("note: dataset_specific.fsd50k is not used: dataset.name is %s", name)
+    names = tuple(class_names or get("class_names") or (ESC10 if name == "esc10" else ())) or None
 
     def read(part: str) -> ClipSet | None:
         nonlocal names

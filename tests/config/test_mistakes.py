@@ -81,6 +81,7 @@ MISTAKES = [
     ("dataset.test_folds=[five]", "dataset.test_folds: 'five' is not allowed, expected integer"),
     ("dataset.class_names=dog", "dataset.class_names: 'dog' is not allowed, expected list"),
     ("dataset.class_names=[yes, dog]", "dataset.class_names: True is not allowed, expected text; YAML reads a bare yes"),
+    ("dataset.name=esc-50", "dataset.name: 'esc-50' is not allowed, expected one of esc10, esc50, custom, fsd50k (did you mean 'esc50'?)"),
     ("dataset.split_by=group", "dataset.split_by: 'group' is not allowed, expected one of fold, random"),
     ("dataset.n_samples_per_garbage_class=0", "dataset.n_samples_per_garbage_class: 0 is not allowed"),
     ("general.batch_size=-4", "general.batch_size: -4 is not allowed"),

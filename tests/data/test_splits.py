@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyaed.data import Clip, ClipSet, read_sets, split, stratified_split
+from pyaed.data.sets import ESC10
 from pyaed.data.synthetic import write_dataset
 from pyaed.errors import UserError
 
@@ -148,3 +149,17 @@ def test_sets_messages(synthetic):
         read_sets({"test_audio_path": synthetic["audio"]})
     with pytest.raises(UserError, match="test_audio_path is missing"):
         read_sets({"test_csv_path": synthetic["csv"]})
+
+
+def test_esc10_means_its_ten_classes(tmp_path):
+    """ESC-50's table lists fifty classes; a model of fewer goes before the name."""
+    (tmp_path / "audio").mkdir()
+    rows = [f"{name}{i}.wav,{name},{i}" for name in (*ESC10, "airplane", "cat") for i in range(3)]
+    for row in rows:
+        (tmp_path / "audio" / row.split(",")[0]).touch()
+    (tmp_path / "esc50.csv").write_text("\n".join(["filename,category,fold", *rows, ""]))
+    section = {"training_audio_path": tmp_path / "audio", "training_csv_path": tmp_path / "esc50.csv"}
+    assert read_sets({**section, "name": "esc10"}).class_names == ESC10
+    assert len(read_sets({**section, "name": "esc50"}).class_names) == 12
+    assert read_sets({**section, "name": "esc10", "class_names": ["rain", "dog"]}).class_names == ("rain", "dog")
+    assert read_sets({**section, "name": "esc10"}, ["rain", "cat"]).class_names == ("rain", "cat")
