@@ -28,7 +28,7 @@ def fit(graph: Graph, steps: list[Step], views: dict[int, int], limit: int | Non
     if limit is None or usual <= limit:
         return _with_large_tiles(graph, small, views, usual)
     size = _size(graph, small, views)
-    while size > limit:
+    while steps and size > limit:
         best = _best_chain(graph, small, views, size, limit)
         if best is None:
             break

@@ -79,6 +79,7 @@ _OPTIONS = {
             "shrink_axis_mask": "ShrinkAxisMask",
         },
     ),
+    "GELU": ("GeluOptions", {"approximate": "Approximate"}),
     "LEAKY_RELU": ("LeakyReluOptions", {"alpha": "Alpha"}),
     "SOFTMAX": ("SoftmaxOptions", {"beta": "Beta"}),
 }

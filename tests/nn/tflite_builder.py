@@ -18,6 +18,7 @@ OPERATORS = {
     "DEQUANTIZE": ("DequantizeOptions", 2),
     "EXPAND_DIMS": ("ExpandDimsOptions", 1),
     "FULLY_CONNECTED": ("FullyConnectedOptions", 4),
+    "GELU": ("GeluOptions", 2),
     "HARD_SWISH": ("HardSwishOptions", 1),
     "LEAKY_RELU": ("LeakyReluOptions", 2),
     "LOGISTIC": (None, 2),
@@ -43,6 +44,7 @@ OPERATORS = {
     "SQUEEZE": ("SqueezeOptions", 1),
     "STRIDED_SLICE": ("StridedSliceOptions", 2),
     "SUB": ("SubOptions", 2),
+    "TANH": (None, 2),
     "TRANSPOSE": ("TransposeOptions", 2),
 }
 

@@ -50,9 +50,10 @@ LOWERINGS = {
     "DEQUANTIZE": tables.dequantize,
     "EXPAND_DIMS": shapes.view,
     "FULLY_CONNECTED": convolutions.fully_connected,
+    "GELU": tables.of_float(tables.gelu),
     "HARD_SWISH": tables.hard_swish,
     "LEAKY_RELU": tables.leaky_relu,
-    "LOGISTIC": tables.logistic,
+    "LOGISTIC": tables.of_float(tables.logistic, unit_output=True),
     "MAXIMUM": elementwise.binary("aed_maximum_s8", elementwise.choice_fields),
     "MAX_POOL_2D": pools.pool("aed_max_pool_s8"),
     "MEAN": pools.mean,
@@ -73,6 +74,7 @@ LOWERINGS = {
     "SQUEEZE": shapes.view,
     "STRIDED_SLICE": shapes.movement(shapes.strided_slice),
     "SUB": elementwise.binary("aed_sub_s8", elementwise.sum_fields),
+    "TANH": tables.of_float(tables.tanh),
     "TRANSPOSE": shapes.movement(shapes.transpose),
 }
 

@@ -104,18 +104,44 @@ def _high_half(product: int, rounded: bool) -> int:
     return _int16(abs(product) // 32768 * (1 if product >= 0 else -1))
 
 
-def logistic(graph: Graph, op: Operator) -> Step:
-    x, y = input_tensor(graph, op), output_tensor(graph, op)
-    (x_scale, x_zero), (y_scale, y_zero) = affine(graph, op, x), affine(graph, op, y)
-    _expect_unit_output(graph, op, y)
+def of_float(function, unit_output: bool = False):
+    """Return the lowering of a function that the reference kernel computes in float32, with the output's scale inverted.
 
-    def values(levels: np.ndarray) -> np.ndarray:
-        one = np.float32(1)
-        with np.errstate(over="ignore"):
-            real = one / (one + _exp_f32(-(x_scale * (levels - x_zero).astype(np.float32))))
-            return round_half_away(real * (one / y_scale)) + y_zero
+    `unit_output`: the reference kernel takes only the scale 1/256 and the zero point -128.
+    """
 
-    return table(graph, op, x, y, values)
+    def lower_function(graph: Graph, op: Operator) -> Step:
+        x, y = input_tensor(graph, op), output_tensor(graph, op)
+        (x_scale, x_zero), (y_scale, y_zero) = affine(graph, op, x), affine(graph, op, y)
+        if unit_output:
+            _expect_unit_output(graph, op, y)
+
+        def values(levels: np.ndarray) -> np.ndarray:
+            with np.errstate(over="ignore"):
+                real = function(x_scale * (levels - x_zero).astype(np.float32), op)
+                return round_half_away(real * (np.float32(1) / y_scale)) + y_zero
+
+        return table(graph, op, x, y, values)
+
+    return lower_function
+
+
+def logistic(x: np.ndarray, _: Operator) -> np.ndarray:
+    return np.float32(1) / (np.float32(1) + _exp_f32(-x))
+
+
+def tanh(x: np.ndarray, _: Operator) -> np.ndarray:
+    return np.tanh(x.astype(np.float64)).astype(np.float32)
+
+
+def gelu(x: np.ndarray, op: Operator) -> np.ndarray:
+    """x times the normal distribution's cumulative function, or its approximation by a hyperbolic tangent."""
+    wide = x.astype(np.float64)
+    if op.options["approximate"]:
+        share = 1 + np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))
+    else:
+        share = np.array([1 + math.erf(v * math.sqrt(0.5)) for v in wide])
+    return (0.5 * wide * share).astype(np.float32)
 
 
 def _expect_unit_output(graph: Graph, op: Operator, y: Tensor) -> None:
