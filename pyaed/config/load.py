@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pyaed.config.schema import OPERATION_MODES, Config, uses
+from pyaed.config.spellings import settle
 from pyaed.errors import UserError, nearest
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
@@ -73,8 +74,9 @@ def parse(tree: dict, source: str = "configuration", origins: Origins | None = N
     mode : str, optional
         See `load`.
     """
-    origins = origins or {}
+    origins = dict(origins or {})
     problems: list[tuple[tuple, str]] = []
+    tree, moved = settle(tree, origins)
     tree = _normalise(tree, (), tree, problems)
     mode = mode or (tree.get("operation_mode") if tree.get("operation_mode") in OPERATION_MODES else None)
     config = None
@@ -95,7 +97,9 @@ def parse(tree: dict, source: str = "configuration", origins: Origins | None = N
         texts[not keys or keys[0] not in Config.model_fields or uses(mode, keys[0])].append(f"{where}: {message}")
     if texts[True]:
         raise UserError("\n".join(dict.fromkeys(texts[True])))
-    config._notes = [f"{text} (ignored: {mode} doesn't use this section)" for text in dict.fromkeys(texts[False])]
+    config._notes = moved + [
+        f"{text} (ignored: {mode} doesn't use this section)" for text in dict.fromkeys(texts[False])
+    ]
     return config
 
 

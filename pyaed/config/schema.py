@@ -223,6 +223,8 @@ class Quantization(Section):
     granularity: Literal["per_channel", "per_tensor"] = "per_channel"
     optimize: bool = False
     target_opset: Positive = 17
+    onnx_quant_parameters: dict[str, Any] | None = None
+    onnx_extra_options: dict[str, Any] | None = None
     export_dir: PathText = "quantized_models"
 
 
@@ -243,6 +245,7 @@ class EdgeAI(Section):
     version: str | None = None
     optimization: str = "balanced"
     on_cloud: bool = False
+    footprints_on_target: str | bool | None = None
     path_to_stm32ai: PathText | None = None
     path_to_stedgeai: PathText | None = None
 
@@ -267,6 +270,7 @@ class Deployment(Section):
     c_project_path: PathText | None = None
     IDE: str | None = None
     verbosity: int | str = 1
+    build_conf: str | None = None
     hardware_setup: HardwareSetup = Field(default_factory=HardwareSetup)
     unknown_class_threshold: Annotated[Number, Field(ge=0, le=1)] = 0.0
 
