@@ -1,9 +1,9 @@
 """Peak memory of reading, training, evaluating and quantizing, by the number of clips.
 
-    python benchmarks/memory.py            # 1,000 and 4,000 clips, two minutes
+    python benchmarks/memory.py            # 1,000 and 4,000 clips, half a minute
     python benchmarks/memory.py 50000      # needs 10 GB of disk for a while
 
-Clips of a quarter of a second are repeated to five seconds, so that each has seven patches of 64 x 96 (24 KiB). The
+Clips of a quarter of a second are repeated to five seconds, so that each has six patches of 64 x 96 (24 KiB). The
 network is small: what is measured is the road of the data, one epoch with its validation, and every size in a process
 of its own.
 """
