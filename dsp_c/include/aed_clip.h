@@ -27,10 +27,28 @@ size_t aed_clip_workspace_size(const aed_frontend_config *config, aed_isa isa);
  * AED_ERR_UNSUPPORTED where the instruction set is not available. */
 aed_status aed_clip_frames(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
                            size_t n, size_t first, size_t count, float *frames, void *workspace);
+
+/* Makes n values relative to the largest of them and raises what lies below -top_db to it. */
+void aed_clip_relative(float *values, size_t n, float top_db);
+
 /* Patches out of frames: patch p is frames starts[p] .. starts[p] + patch_length - 1, a row of
  * patch_length floats for each of a frame's values. */
 void aed_clip_patches(const aed_frontend_config *config, const float *frames,
                       const uint32_t *starts, size_t n_patches, float *patches);
+
+typedef struct {
+  const int16_t *pcm; /* n_samples */
+  size_t n_samples;
+  size_t n_frames;        /* to be computed, from the first on */
+  const uint32_t *starts; /* n_patches, as for aed_clip_patches */
+  size_t n_patches;
+  float *patches; /* room for n_patches */
+} aed_clip;
+
+/* The patches of several clips. top_db: as for aed_clip_relative, clip by clip; 0: values as they
+ * are. frames: room for the frames of the clip that has most. */
+aed_status aed_clips(const aed_frontend_config *config, aed_isa isa, const aed_clip *clips,
+                     size_t n_clips, float top_db, float *frames, void *workspace);
 /* cffi: end */
 
 #endif

@@ -116,3 +116,31 @@ void aed_clip_patches(const aed_frontend_config *config, const float *frames,
     }
   }
 }
+
+void aed_clip_relative(float *values, size_t n, float top_db) {
+  float largest = n > 0U ? values[0] : 0.0F;
+  for (size_t i = 0; i < n; i++) {
+    largest = values[i] > largest ? values[i] : largest;
+  }
+  for (size_t i = 0; i < n; i++) {
+    const float value = values[i] - largest;
+    values[i] = value > -top_db ? value : -top_db;
+  }
+}
+
+aed_status aed_clips(const aed_frontend_config *config, aed_isa isa, const aed_clip *clips,
+                     size_t n_clips, float top_db, float *frames, void *workspace) {
+  for (size_t i = 0; i < n_clips; i++) {
+    const aed_clip *clip = clips + i;
+    const aed_status status = aed_clip_frames(config, isa, clip->pcm, clip->n_samples, 0,
+                                              clip->n_frames, frames, workspace);
+    if (status != AED_OK) {
+      return status;
+    }
+    if (top_db > 0.0F) {
+      aed_clip_relative(frames, clip->n_frames * aed_frontend_width(config), top_db);
+    }
+    aed_clip_patches(config, frames, clip->starts, clip->n_patches, clip->patches);
+  }
+  return AED_OK;
+}

@@ -129,6 +129,35 @@ static void test_checks(void) {
   BAD(mel_weight, NULL);
 }
 
+/* Two clips by one call, the second one short; frames: those of the first. */
+static void test_clips(const aed_frontend_config *config, const int16_t *pcm, const float *frames,
+                       size_t n_frames) {
+  const uint32_t starts[] = {0, 3, (uint32_t)n_frames - 10U};
+  float patches[3][MAX_MELS * 10];
+  const aed_clip clips[] = {{pcm, N_SAMPLES, n_frames, starts, 3, patches[0]},
+                            {pcm, 0, 0, starts, 0, NULL}};
+  void *workspace = malloc(aed_clip_workspace_size(config, AED_ISA_SCALAR)); /* exactly */
+  float *scratch = malloc(n_frames * MAX_MELS * sizeof(float));
+  CHECK(aed_clips(config, AED_ISA_SCALAR, clips, 2, 0.0F, scratch, workspace) == AED_OK);
+  for (size_t p = 0; p < 3; p++) {
+    for (size_t m = 0; m < MAX_MELS; m++) {
+      for (size_t t = 0; t < 10; t++) {
+        CHECK(memcmp(&patches[p][m * 10 + t], &frames[(starts[p] + t) * MAX_MELS + m],
+                     sizeof(float)) == 0);
+      }
+    }
+  }
+  CHECK(aed_clips(config, AED_ISA_SCALAR, clips, 2, 2.0F, scratch, workspace) == AED_OK);
+  float largest = -2.0F;
+  for (size_t i = 0; i < n_frames * MAX_MELS; i++) {
+    CHECK(scratch[i] >= -2.0F && scratch[i] <= 0.0F);
+    largest = scratch[i] > largest ? scratch[i] : largest;
+  }
+  CHECK(largest >= 0.0F);
+  free(scratch);
+  free(workspace);
+}
+
 static void test_stream_equals_clip(uint32_t n_fft, uint32_t window_length, uint32_t hop_length,
                                     int32_t first) {
   static int16_t pcm[N_SAMPLES];
@@ -157,6 +186,7 @@ static void test_stream_equals_clip(uint32_t n_fft, uint32_t window_length, uint
     free(workspace);
   }
 
+  test_clips(&config, pcm, frames, n_frames);
   const size_t size = aed_stream_size(&config);
   void *memory = malloc(size); /* exactly: the sanitizer sees a byte too many */
   aed_stream stream;

@@ -3,7 +3,7 @@
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -95,6 +95,10 @@ def to_pcm(clip: np.ndarray) -> np.ndarray:
 #: features in it, and the threads wait for each other while the system hands it out.
 SLAB_BYTES, HUGE_PAGE_BYTES = 8 << 20, 2 << 20
 
+#: Samples that a thread takes at once. Python's lock is held between two calls of C only, but threads that meet there wait
+#: longer for each other than a clip of 5 s takes.
+GROUP_SAMPLES = 1 << 20
+
 
 def slabs() -> Callable[[tuple[int, ...]], np.ndarray]:
     """Return a function that makes uninitialised float32 arrays of given shapes, many of them in one piece of memory."""
@@ -144,6 +148,8 @@ class FrontEnd:
         if spec.center and spec.pad_mode != "constant":
             # The padding comes as samples then, not as the zeros in front of a stream.
             self.config.first_sample = spec.window_offset
+        # dB below the clip's own maximum, 0 where that isn't the reference
+        self.relative_db = spec.top_db if spec.to_db and spec.db_reference == CLIP_MAXIMUM else 0.0
         if lib.aed_frontend_check(self.config) != lib.AED_OK:
             raise RuntimeError(f"the C front end refuses {spec}")  # FeatureSpec's own rules are stricter
 
@@ -169,9 +175,8 @@ class FrontEnd:
         """
         pcm = self.padded(to_pcm(clip))
         frames = self.compute(pcm, self.spec.n_frames(len(clip)))
-        if self.spec.to_db and self.spec.db_reference == CLIP_MAXIMUM and len(frames):
-            frames -= frames.max()
-            np.maximum(frames, np.float32(-self.spec.top_db), out=frames)
+        if self.relative_db:
+            lib.aed_clip_relative(ffi.from_buffer("float[]", frames), frames.size, self.relative_db)
         return frames
 
     def padded(self, pcm: np.ndarray) -> np.ndarray:
@@ -181,10 +186,13 @@ class FrontEnd:
             pcm = np.pad(pcm, self.spec.n_fft // 2, mode=self.spec.pad_mode if len(pcm) else "constant")
         return np.ascontiguousarray(pcm)
 
+    def workspace(self) -> np.ndarray:
+        """Return the memory that one thread's work in ``dsp_c`` needs."""
+        return np.empty(-(-lib.aed_clip_workspace_size(self.config, self.isa) // 8), np.float64)
+
     def compute(self, pcm: np.ndarray, n_frames: int) -> np.ndarray:
         """Return the first `n_frames` frames of int16 samples, as ``dsp_c`` gives them: float32 (n_frames, n_features)."""
         frames = np.empty((n_frames, self.spec.n_features), np.float32)
-        workspace = np.empty(-(-lib.aed_clip_workspace_size(self.config, self.isa) // 8), np.float64)
         status = lib.aed_clip_frames(
             self.config,
             self.isa,
@@ -193,15 +201,53 @@ class FrontEnd:
             0,
             n_frames,
             ffi.from_buffer("float[]", frames),
-            ffi.cast("void *", workspace.ctypes.data),
+            ffi.from_buffer(self.workspace()),
         )
         if status != lib.AED_OK:
             raise RuntimeError(f"aed_clip_frames: status {status}")
         return frames
 
+    def patches_of(
+        self, clips: Sequence[np.ndarray], empty: Callable[[tuple[int, ...]], np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return the patches of each of some clips, computed by one call of ``dsp_c``.
+
+        Parameters
+        ----------
+        clips : sequence of int16 or float32 arrays (n_samples,)
+        empty : callable, optional
+            Makes an uninitialised float32 array of a shape; default ``np.empty``.
+
+        Returns
+        -------
+        list of float32 arrays (n_patches, n_features, patch_length)
+        """
+        pcm = [self.padded(to_pcm(clip)) for clip in clips]
+        n_frames = [self.spec.n_frames(len(clip)) for clip in clips]
+        starts = [np.array(self.spec.patch_starts(n), np.uint32) for n in n_frames]
+        shapes = [(len(s), *self.spec.patch_shape) for s in starts]
+        patches = [np.empty(shape, np.float32) if empty is None else empty(shape) for shape in shapes]
+        frames = np.empty((max(n_frames, default=0), self.spec.n_features), np.float32)
+        jobs = [
+            (ffi.from_buffer("int16_t[]", p), len(p), n, ffi.from_buffer("uint32_t[]", s), len(s), ffi.from_buffer("float[]", q))
+            for p, n, s, q in zip(pcm, n_frames, starts, patches)
+        ]  # fmt: skip
+        status = lib.aed_clips(
+            self.config,
+            self.isa,
+            ffi.new("aed_clip[]", jobs),
+            len(jobs),
+            self.relative_db,
+            ffi.from_buffer("float[]", frames),
+            ffi.from_buffer(self.workspace()),
+        )
+        if status != lib.AED_OK:
+            raise RuntimeError(f"aed_clips: status {status}")
+        return patches
+
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         """Return the patches of a clip: int16 or float32 (n_samples,) to float32 (n_patches, n_features, patch_length)."""
-        return self.patches(self.log_mel(clip))
+        return self.patches_of([clip])[0]
 
     def batch(
         self,
@@ -228,41 +274,41 @@ class FrontEnd:
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         waiting, patches, lock = enumerate(clips), {}, threading.Lock()
 
-        def work() -> None:
-            # Each thread fetches its next clip itself: a task for every clip would cost as much as a short clip.
-            empty = slabs()
-            while not failed:
-                with lock:
-                    item = next(waiting, None)
-                if item is None:
-                    return
-                try:
-                    result = self.patches(self.log_mel(item[1]), empty)
-                except BaseException:
-                    failed.append(item[0])
-                    raise
-                with lock:
-                    patches[item[0]] = result
-                    if on_clip:
-                        on_clip(len(patches))
+        def fetch() -> list[tuple[int, np.ndarray]]:
+            group, samples = [], 0
+            with lock:
+                while samples < GROUP_SAMPLES and (item := next(waiting, None)) is not None:
+                    group.append(item)
+                    samples += len(item[1])
+            return group
 
-        failed: list[int] = []
+        def work() -> None:
+            empty = slabs()
+            try:
+                while not failed and (group := fetch()):
+                    results = self.patches_of([clip for _, clip in group], empty)
+                    with lock:
+                        for (i, _), result in zip(group, results):
+                            patches[i] = result
+                            if on_clip:
+                                on_clip(len(patches))
+            except BaseException:
+                failed.append(True)
+                raise
+
+        failed: list[bool] = []
         with ThreadPoolExecutor(threads) as pool:
             for future in [pool.submit(work) for _ in range(threads)]:
                 future.result()
         return [patches[i] for i in range(len(patches))]
 
-    def patches(self, log_mel: np.ndarray, empty: Callable[[tuple[int, ...]], np.ndarray] | None = None) -> np.ndarray:
-        """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length).
-
-        `empty` makes the array from its shape; default ``np.empty``.
-        """
+    def patches(self, log_mel: np.ndarray) -> np.ndarray:
+        """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length)."""
         starts = np.array(self.spec.patch_starts(len(log_mel)), np.uint32)
         log_mel = np.ascontiguousarray(log_mel, np.float32)
         if log_mel.ndim != 2 or log_mel.shape[1] != self.spec.n_features:
             raise TypeError(f"expected frames of {self.spec.n_features} values, got an array of shape {log_mel.shape}")
-        shape = (len(starts), *self.spec.patch_shape)
-        patches = np.empty(shape, np.float32) if empty is None else empty(shape)
+        patches = np.empty((len(starts), *self.spec.patch_shape), np.float32)
         lib.aed_clip_patches(
             self.config,
             ffi.from_buffer("float[]", log_mel),

@@ -72,35 +72,44 @@ def objects(flags: tuple[str, ...]) -> list[Path]:
     return sorted(folder.glob("*.o"))
 
 
+def image(folder: Path, sources: list[Path], flags: tuple[str, ...] = ()) -> bytes:
+    """Build `sources` with the front end and the board in `folder`, run the image and return what it sent."""
+    elf, out = folder / "m33.elf", folder / "out"
+    subprocess.run(
+        [*compiler(flags), f"-I{folder}", "-nostartfiles", "-static", f"-T{board() / 'link.ld'}", "-Wl,--gc-sections",
+         "-o", elf, *sources, *objects(flags), "-lm"],
+        check=True,
+    )  # fmt: skip
+    subprocess.run(
+        ["qemu-system-arm", "-M", "mps2-an505", "-cpu", "cortex-m33", "-display", "none", "-monitor", "none",
+         "-serial", f"file:{out}", "-semihosting-config", "enable=on,target=native", "-icount", "shift=6,sleep=off",
+         "-kernel", elf],
+        check=True, timeout=300,
+    )  # fmt: skip
+    return out.read_bytes()
+
+
+def write_given(folder: Path, pcm: np.ndarray, values: tuple[float, ...] = (0.0,)) -> None:
+    """Write what an image works on as ``given.h``."""
+    bits = np.array(values, np.float32).view(np.uint32).tolist()
+    (folder / "given.h").write_text(
+        f"#define N_SAMPLES {len(pcm)}u\n#define N_VALUES {len(bits)}u\n"
+        f"#define SCALE {c_float(SCALE)}\n#define ZERO_POINT {ZERO_POINT}\n"
+        f"static const int16_t samples[] = {{{', '.join(map(str, pcm.tolist()))}}};\n"
+        f"static const union {{ uint32_t bits[N_VALUES]; float values[N_VALUES]; }} given = "
+        f"{{{{{', '.join(f'{b}u' for b in bits)}}}}};\n#define values given.values\n"
+    )
+
+
 def run(spec: FeatureSpec, pcm: np.ndarray, values: tuple[float, ...] = (0.0,), flags: tuple[str, ...] = ()) -> Run:
     """Stream int16 samples through the front end on the emulated board, in odd blocks, then one hop at a time."""
     with tempfile.TemporaryDirectory(prefix="pyaed-m33-") as name:
         folder = Path(name)
         write_c(spec, folder)
-        floats = np.array(values, np.float32)
-        (folder / "given.h").write_text(
-            f"#define N_SAMPLES {len(pcm)}u\n#define N_VALUES {len(floats)}u\n"
-            f"#define SCALE {c_float(SCALE)}\n#define ZERO_POINT {ZERO_POINT}\n"
-            f"static const int16_t samples[] = {{{', '.join(map(str, pcm.tolist()))}}};\n"
-            f"static const union {{ uint32_t bits[N_VALUES]; float values[N_VALUES]; }} given = "
-            f"{{{{{', '.join(f'{bits}u' for bits in floats.view(np.uint32).tolist())}}}}};\n#define values given.values\n"
-        )
-        sources = [folder / "aed_features.c", source_root() / "dsp_c" / "tests" / "m33_frontend.c"]
-        elf, out = folder / "m33.elf", folder / "out"
-        subprocess.run(
-            [*compiler(flags), f"-I{folder}", "-nostartfiles", "-static", f"-T{board() / 'link.ld'}", "-Wl,--gc-sections",
-             "-o", elf, *sources, *objects(flags)],
-            check=True,
-        )  # fmt: skip
-        subprocess.run(
-            ["qemu-system-arm", "-M", "mps2-an505", "-cpu", "cortex-m33", "-display", "none", "-monitor", "none",
-             "-serial", f"file:{out}", "-semihosting-config", "enable=on,target=native", "-icount", "shift=6,sleep=off",
-             "-kernel", elf],
-            check=True, timeout=300,
-        )  # fmt: skip
-        data = out.read_bytes()
+        write_given(folder, pcm, values)
+        data = image(folder, [folder / "aed_features.c", source_root() / "dsp_c" / "tests" / "m33_frontend.c"], flags)
     *ticks, stream_bytes = np.frombuffer(data[-20:], np.uint32).tolist()
-    end, size = len(data) - 20 - len(floats), spec.n_features * spec.patch_length
+    end, size = len(data) - 20 - len(values), spec.n_features * spec.patch_length
     log_mel = np.frombuffer(data[: end - size], np.float32).reshape(-1, spec.n_features)
     patch = np.frombuffer(data[end - size : end], np.int8).reshape(spec.patch_shape)
     quantized = np.frombuffer(data[end:-20], np.int8)
