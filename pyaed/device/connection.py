@@ -36,7 +36,17 @@ class LinkLost(LinkError):
 
 
 class LinkTimeout(LinkError):
-    """No reply came in time, retries included."""
+    """No reply came in time, retries included.
+
+    Attributes
+    ----------
+    retried : bool
+        Whether the request was sent again, so that there is no use in starting its work anew.
+    """
+
+    def __init__(self, message: str, retried: bool = False):
+        super().__init__(message)
+        self.retried = retried
 
 
 class DeviceError(LinkError):
@@ -209,7 +219,8 @@ class Connection:
                 return self._open(message, *reply)
         raise LinkTimeout(
             f"{self.port}: no reply to '{name}' after {attempts} attempts; "
-            f"is this the board's port, and does it run a pyaed image?"
+            f"is this the board's port, and does it run a pyaed image?",
+            retried=retry,
         )
 
     def _exchange(self, code: int, body: bytes, timeout: float) -> tuple[dict, bytes] | None:

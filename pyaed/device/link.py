@@ -85,20 +85,21 @@ class Link(Connection):
     def identify(self) -> Identity:
         """Return who is there; asked once and remembered."""
         if self._identity is None:
-            fields = self.request("identify")
-            for key in ("input_type", "output_type"):
-                if fields[key] not in DTYPES:
-                    raise LinkError(f"{self.port}: identify says {key} {fields[key]}; known are {sorted(DTYPES)}")
-            classes = self._names(0, fields["n_classes"])
-            self._identity = Identity(fields, classes, self._names(1, fields["n_nodes"]))
-            for side in ("input", "output"):
-                shape, dtype = getattr(self._identity, f"{side}_shape"), getattr(self._identity, f"{side}_dtype")
-                if int(np.prod(shape)) * dtype.itemsize != fields[f"{side}_size"]:
-                    self._identity = None
-                    raise LinkError(
-                        f"{self.port}: identify says {side} {shape} {dtype} in {fields[f'{side}_size']} bytes"
-                    )
+            self._identity = self.repeat(self._identify)
         return self._identity
+
+    def _identify(self) -> Identity:
+        fields = self.request("identify")
+        for key in ("input_type", "output_type"):
+            if fields[key] not in DTYPES:
+                raise LinkError(f"{self.port}: identify says {key} {fields[key]}; known are {sorted(DTYPES)}")
+        classes = self._names(0, fields["n_classes"])
+        found = Identity(fields, classes, self._names(1, fields["n_nodes"]))
+        for side in ("input", "output"):
+            shape, dtype = getattr(found, f"{side}_shape"), getattr(found, f"{side}_dtype")
+            if int(np.prod(shape)) * dtype.itemsize != fields[f"{side}_size"]:
+                raise LinkError(f"{self.port}: identify says {side} {shape} {dtype} in {fields[f'{side}_size']} bytes")
+        return found
 
     def _names(self, which: int, n: int) -> tuple[str, ...]:
         names: list[str] = []
@@ -223,27 +224,32 @@ class Link(Connection):
         LinkError
             When it failed more often than `retries`, or another image came back.
         """
+        lost = False
         for attempt in range(1 + self.retries):
             try:
+                if lost:
+                    self._come_back()
+                    lost = False
                 return work()
             except LinkLost as error:
+                lost = True
                 if attempt == self.retries or not self.patience:
                     raise
                 log.warning("%s; waiting up to %g s for the port", error, self.patience)
-                self._come_back()
             except (LinkTimeout, DeviceError) as error:
-                another_position = isinstance(error, DeviceError) and error.status == STATE
-                if attempt == self.retries or not (another_position or isinstance(error, LinkTimeout)):
+                again = not error.retried if isinstance(error, LinkTimeout) else error.status == STATE
+                if attempt == self.retries or not again:
                     raise
                 log.warning("%s; starting again", error)
 
     def _come_back(self) -> None:
-        before, self._identity = self._identity, None
         self.reopen()
-        if before is not None and self.identify() != before:
-            raise LinkError(
-                f"{self.port}: another image answers since the port came back ({self.identify().model_name})"
-            )
+        before = self._identity
+        self._identity = None
+        found = self._identify()
+        if before is not None and found != before:
+            raise LinkError(f"{self.port}: another image answers since the port came back ({found.model_name})")
+        self._identity = found
 
     def detect(self, pcm: np.ndarray, restart: bool = True, limit: int | None = None) -> list[Detection]:
         """Stream PCM through the whole detector.

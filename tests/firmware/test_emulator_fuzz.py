@@ -1,0 +1,15 @@
+"""A short run of floods of good and bad frames into the emulated hardware; the long one is fuzz_emulator.py."""
+
+from fuzz_emulator import fuzz
+from support import images
+
+from pyaed.device.emulator import Emulator
+
+
+def test_every_good_frame_is_answered_in_its_turn():
+    with Emulator(images.image().elf) as emulator:
+        found = fuzz(emulator, 5, seed=1)
+        assert found.frames > 1000
+        assert found.good > found.frames // 2
+        with emulator.link() as link:
+            assert link.identify().board == "mps2_an505"
