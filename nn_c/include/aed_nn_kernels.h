@@ -37,7 +37,8 @@ typedef struct {
                             time, even; depthwise: its output rows at a time, 0 for the portable loop */
   int32_t fast_rounding; /* 1 when act_min = output_zero_point = -128, act_max = 127 and every
                             shift is in -22 .. -1: rounding may then treat negative values freely */
-  const int8_t *weights; /* conv, pointwise: [out_c / 4][kernel_h][kernel_w][in_c][4];
+  const int8_t *weights; /* on a multiple of 4; conv, pointwise: [out_c / 4][depth / 4][4
+                            channels][4] with depth = kernel_h * kernel_w * in_c, zeros at the end;
                             depthwise: [out_c / 4][kernel_h][kernel_w][4];
                             grouped: as conv for each group, one group after the other, and so the
                             channel tables, every group filled up to a multiple of 4 channels */
@@ -85,7 +86,7 @@ typedef struct {
   int32_t rows, depth, out_c; /* input is [rows][depth], output [rows][out_c] */
   int32_t output_zero_point;
   int32_t act_min, act_max;
-  const int8_t *weights; /* [out_c / 4][depth][4] */
+  const int8_t *weights; /* [out_c / 4][depth / 4][4 channels][4], zeros at the end */
   const int32_t *bias;   /* per channel, input zero point folded in */
   const double *scale;   /* per channel: input scale * weight scale / output scale */
 } aed_dense_params;

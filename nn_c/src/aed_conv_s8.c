@@ -3,6 +3,25 @@
 #include "aed_matmul.h"
 #include "aed_nn_math.h"
 
+/* A row of a window. The C library's memcpy is made for longer ones. */
+static inline void copy(int8_t *out, const int8_t *in, size_t n) {
+  if (n > 32) {
+    memcpy(out, in, n);
+    return;
+  }
+  for (; n >= 4; n -= 4, out += 4, in += 4) {
+    memcpy(out, in, 4);
+  }
+  if ((n & 2) != 0) {
+    memcpy(out, in, 2);
+    out += 2;
+    in += 2;
+  }
+  if ((n & 1) != 0) {
+    *out = *in;
+  }
+}
+
 /* Copies the input window of one output pixel, row by row, into one run of kernel_h * kernel_w *
  * in_c values. What lies outside the input is the input's zero point, which counts as real zero
  * because the bias has all weights folded in. */
@@ -16,7 +35,7 @@ static void gather(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_
     const int8_t *in = x + (y0 * p->in_w + x0) * p->in_c;
     const int32_t step = p->dilation_h * p->in_w * p->in_c;
     for (int32_t ky = 0; ky < p->kernel_h; ky++, in += step, out += row_size) {
-      memcpy(out, in, row_size);
+      copy(out, in, row_size);
     }
     return;
   }
@@ -72,11 +91,11 @@ void aed_conv_s8(const void *params, uint8_t *arena) {
         oy++;
       }
       if ((i & 1) != 0 || i + 1 == n) {
-        aed_expand_2(window0, (i & 1) != 0 ? window1 : window0, depth, out);
+        aed_expand_2(window0, (i & 1) != 0 ? window1 : window0, depth, 0, out);
         out += 2 * n_pairs;
       }
     }
-    aed_matmul_tile(p, depth, n, tile, w, y + done * p->out_c);
+    aed_matmul_tile(p, depth, n, 0, tile, w, y + done * p->out_c);
   }
 }
 

@@ -1,16 +1,46 @@
 #include <stddef.h>
+#include <string.h>
 
 #include "aed_matmul.h"
 
+#ifdef AED_SIMD32
+
+/* Four depths of four channels. */
+static inline void quad(uint32_t x, const int8_t *w, int32_t acc[4]) {
+  const uint32_t even = aed_even(x), odd = aed_odd(x);
+  for (int32_t c = 0; c < 4; c++, w += 4) {
+    const uint32_t v = aed_load4(w);
+    acc[c] = aed_smlad(odd, aed_odd(v), aed_smlad(even, aed_even(v), acc[c]));
+  }
+}
+
+void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]) {
+  int32_t sums[4];
+  memcpy(sums, acc, sizeof sums);
+  for (; depth >= 4; depth -= 4, x += 4, w += 16) {
+    quad(aed_load4(x), w, sums);
+  }
+  if (depth > 0) {
+    uint32_t rest = 0;
+    memcpy(&rest, x, (size_t)depth);
+    quad(rest, w, sums);
+  }
+  memcpy(acc, sums, sizeof sums);
+}
+
+#else
+
+/* Sums in local variables, which nothing else can point at. */
 void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]) {
   int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
-  const int8_t *const end = x + depth;
-  for (; x != end; x++, w += 4) {
-    const int32_t v = *x;
-    a0 += v * w[0];
-    a1 += v * w[1];
-    a2 += v * w[2];
-    a3 += v * w[3];
+  for (; depth > 0; depth -= 4, x += 4, w += 16) {
+    const int32_t n = depth < 4 ? depth : 4;
+    for (int32_t i = 0; i < n; i++) {
+      a0 += x[i] * w[i];
+      a1 += x[i] * w[4 + i];
+      a2 += x[i] * w[8 + i];
+      a3 += x[i] * w[12 + i];
+    }
   }
   acc[0] = a0;
   acc[1] = a1;
@@ -20,33 +50,8 @@ void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]
 
 void aed_dot_2x4(const int8_t *x0, const int8_t *x1, const int8_t *w, int32_t depth,
                  int32_t acc[8]) {
-  int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
-  int32_t b0 = acc[4], b1 = acc[5], b2 = acc[6], b3 = acc[7];
-  /* Both rows lie in one arena: one moving pointer and a distance leave a register free. */
-  const ptrdiff_t distance = x1 - x0;
-  const int8_t *const end = x0 + depth;
-  while (x0 != end) {
-    const int32_t v1 = x0[distance];
-    const int32_t v0 = *x0++;
-    int32_t t = *w++;
-    a0 += v0 * t;
-    b0 += v1 * t;
-    t = *w++;
-    a1 += v0 * t;
-    b1 += v1 * t;
-    t = *w++;
-    a2 += v0 * t;
-    b2 += v1 * t;
-    t = *w++;
-    a3 += v0 * t;
-    b3 += v1 * t;
-  }
-  acc[0] = a0;
-  acc[1] = a1;
-  acc[2] = a2;
-  acc[3] = a3;
-  acc[4] = b0;
-  acc[5] = b1;
-  acc[6] = b2;
-  acc[7] = b3;
+  aed_dot_1x4(x0, w, depth, acc);
+  aed_dot_1x4(x1, w, depth, acc + 4);
 }
+
+#endif

@@ -26,7 +26,7 @@ void aed_fully_connected_s8(const void *params, uint8_t *arena) {
     for (int32_t c = 0; c < p->out_c; c += 4) {
       int32_t acc[4];
       memcpy(acc, p->bias + c, sizeof acc);
-      aed_dot_1x4(x, p->weights + c * p->depth, p->depth, acc);
+      aed_dot_1x4(x, p->weights + c / 4 * aed_quad_bytes(p->depth), p->depth, acc);
       const int32_t n = aed_min(4, p->out_c - c);
       for (int32_t i = 0; i < n; i++) {
         const int32_t q = scale_f64(acc[i], p->scale[c + i]) + p->output_zero_point;

@@ -36,7 +36,7 @@ void aed_grouped_conv_s8(const void *params, uint8_t *arena) {
         for (int32_t c = 0; c < out_c; c += 4, at += 4) {
           int32_t acc[4];
           memcpy(acc, p->bias + at, sizeof acc);
-          aed_dot_1x4(window, p->weights + at * depth, depth, acc);
+          aed_dot_1x4(window, p->weights + at / 4 * aed_quad_bytes(depth), depth, acc);
           for (int32_t i = 0; i < aed_min(4, out_c - c); i++) {
             const int32_t q = aed_rescale(acc[i], p->multiplier[at + i], p->shift[at + i]);
             *y++ = (int8_t)aed_clamp(q + p->output_zero_point, p->act_min, p->act_max);

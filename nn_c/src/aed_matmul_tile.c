@@ -16,18 +16,18 @@
  *     }
  *
  * In assembly because eight sums (r4-r11), four operands (r2, r3, r12, lr) and two pointers (r0,
- * r1) take all 14 registers, which compilers miss; the end of x waits in s0. Eight steps of 44
- * bytes a round. The first round is entered at r12, in the middle where n is no multiple of eight:
- * ENTRY leaves that address in r12 for n in r2 (n > 0; r3 is lost). */
-#define ENTRY                                                                                      \
-  "ands r2, r2, #7              \n"                                                                \
+ * r1) take all 14 registers, which compilers miss; the end of x waits in s0. `steps` steps
+ * of 44 bytes a round. The first round is entered at r12, in the middle where n is no multiple of
+ * `steps`: ENTRY leaves that address in r12 for n in r2 (n > 0; r3 is lost). */
+#define ENTRY(steps)                                                                               \
+  "ands r2, r2, #" steps " - 1   \n"                                                               \
   "it eq                        \n"                                                                \
-  "moveq r2, #8                 \n"                                                                \
+  "moveq r2, #" steps "          \n"                                                               \
   "movs r3, #44                 \n"                                                                \
   "adr r12, 2f                  \n"                                                                \
   "mls r12, r2, r3, r12         \n"                                                                \
   "orr r12, r12, #1             \n"
-#define STEPS                                                                                      \
+#define STEPS(steps)                                                                               \
   "mov r8, r4                   \n"                                                                \
   "mov r9, r5                   \n"                                                                \
   "mov r10, r6                  \n"                                                                \
@@ -35,7 +35,7 @@
   "bx r12                       \n"                                                                \
   ".balign 4                    \n"                                                                \
   "1:                           \n"                                                                \
-  ".rept 8                      \n"                                                                \
+  ".rept " steps "               \n"                                                               \
   "ldrd r2, r3, [r0], #8        \n"                                                                \
   "ldrd r12, lr, [r1], #8       \n"                                                                \
   "smlad r4, r2, r12, r4        \n"                                                                \
@@ -61,32 +61,31 @@ __attribute__((naked)) static void dot_2x4_pairs(const uint32_t *x __attribute__
   __asm volatile("push {r3-r11, lr}            \n"
                  "ldm r3, {r4-r7}              \n"
                  "add r3, r0, r2, lsl #3       \n"
-                 "vmov s0, r3                  \n" ENTRY STEPS "pop {r3}                     \n"
-                 "stm r3, {r4-r11}             \n"
-                 "pop {r4-r11, pc}             \n");
+                 "vmov s0, r3                  \n" ENTRY("8")
+                     STEPS("8") "pop {r3}                     \n"
+                                "stm r3, {r4-r11}             \n"
+                                "pop {r4-r11, pc}             \n");
 }
 
-/* Four channels of a row of pixel pairs, rounded by aed_rescale_relu. The assembly below knows the
- * offsets of the fields. */
+/* Four channels of a row of pixel pairs, rounded by aed_rescale_relu. The assembly below loads the
+ * fields in this order, from `x_step` on into s2-s9. */
 typedef struct {
-  int32_t bias[4];
+  int32_t bias[4]; /* doubled, as the sums are */
   struct {
     int32_t multiplier, shift1, offset;
   } channel[4];
+  int32_t x_step; /* bytes of a pair of pixels */
   const uint32_t *w;
-  int32_t n_pairs;
-  int8_t *y;        /* first pixel, first of the four channels */
-  int32_t y_step;   /* bytes from one pair of pixels to the next */
-  int32_t y_second; /* bytes from the first pixel of a pair to the second */
   const void *entry;
-  int32_t rounds; /* pairs of pixels, > 0 */
+  int8_t *y[2];         /* first and second pixel, first of the four channels */
+  int32_t y_step;       /* bytes from one pair of pixels to the next */
+  const uint32_t *end;  /* of x */
+  const void *channels; /* = channel */
 } quad;
 
 /* One channel of both sums: see aed_rescale_relu. */
 #define RESCALE(first, second, at)                                                                 \
   "ldm r3!, {r0-r2}             \n"                                                                \
-  "lsl " first ", " first ", #1 \n"                                                                \
-  "lsl " second ", " second ", #1 \n"                                                              \
   "smmlar " first ", " first ", r0, r2 \n"                                                         \
   "smmlar " second ", " second ", r0, r2 \n"                                                       \
   "asr " first ", " first ", r1 \n"                                                                \
@@ -96,117 +95,158 @@ typedef struct {
   "strb " first ", [r12, #" at "] \n"                                                              \
   "strb " second ", [lr, #" at "] \n"
 
-/* for (; q->rounds > 0; q->rounds--, x += 2 * q->n_pairs, q->y += q->y_step) {
- *   acc = { bias, bias }, dot_2x4_pairs(x, q->w, q->n_pairs, acc);
+/* for (; x != q->end; x += q->x_step, q->y[0] += q->y_step, q->y[1] += q->y_step) {
+ *   acc = { bias, bias }, dot_2x4_pairs(x, q->w, n_pairs, acc);
  *   for (c = 0; c < 4; c++) {
- *     q->y[c] = rescale_relu(acc[c], channel[c]);
- *     q->y[q->y_second + c] = rescale_relu(acc[4 + c], channel[c]);
+ *     q->y[0][c] = rescale_relu(acc[c], channel[c]);
+ *     q->y[1][c] = rescale_relu(acc[4 + c], channel[c]);
  *   }
  * } */
 __attribute__((naked)) static void quad_of_pixels(const uint32_t *x __attribute__((unused)),
-                                                  quad *q __attribute__((unused))) {
+                                                  quad *q __attribute__((unused)),
+                                                  int32_t n_pairs __attribute__((unused))) {
   __asm volatile("push {r3-r11, lr}            \n"
-                 "vmov s1, r1                  \n"
-                 "ldr r2, [r1, #68]            \n" ENTRY "str r12, [r1, #84]           \n"
-                 "3:                           \n"
-                 "vmov r1, s1                  \n"
-                 "ldr r12, [r1, #84]           \n"
-                 "ldrd r2, r3, [r1, #64]       \n"
-                 "add r3, r0, r3, lsl #3       \n"
-                 "vmov s0, r3                  \n"
-                 "ldm r1, {r4-r7}              \n"
-                 "mov r1, r2                   \n" STEPS "vmov r3, s1                  \n"
-                 "ldrd r12, r1, [r3, #72]      \n"
-                 "ldr lr, [r3, #80]            \n"
-                 "add r1, r1, r12              \n"
-                 "add lr, lr, r12              \n"
-                 "str r1, [r3, #72]            \n"
-                 "adds r3, r3, #16             \n" RESCALE("r4", "r8", "0") RESCALE("r5", "r9", "1")
-                     RESCALE("r6", "r10", "2")
-                         RESCALE("r7", "r11", "3") "vmov r0, s0                  \n"
-                                                   "vmov r3, s1                  \n"
-                                                   "ldr r2, [r3, #88]            \n"
-                                                   "subs r2, r2, #1              \n"
-                                                   "str r2, [r3, #88]            \n"
-                                                   "bne 3b                       \n"
-                                                   "pop {r3-r11, pc}             \n");
+                 "vmov s1, r1                  \n" ENTRY(
+                     "32") "str r12, [r1, #72]           \n"
+                           "adds r1, r1, #64             \n"
+                           "vldm r1, {s2-s9}             \n"
+                           "3:                           \n"
+                           "vmov r2, r3, s1, s2          \n"
+                           "add r3, r0, r3               \n"
+                           "vmov s0, r3                  \n"
+                           "ldm r2, {r4-r7}              \n"
+                           "vmov r1, r12, s3, s4         \n" STEPS(
+                               "32") "vmov r12, lr, s5, s6         \n"
+                                     "vmov r3, s9                  \n" RESCALE("r4", "r8", "0")
+                                         RESCALE("r5", "r9", "1") RESCALE("r6", "r10", "2") RESCALE(
+                                             "r7", "r11", "3") "vmov r2, r3, s7, s8          \n"
+                                                               "add r12, r12, r2             \n"
+                                                               "add lr, lr, r2               \n"
+                                                               "vmov s5, s6, r12, lr         \n"
+                                                               "vmov r0, s0                  \n"
+                                                               "cmp r0, r3                   \n"
+                                                               "bne 3b                       \n"
+                                                               "pop {r3-r11, pc}             \n");
 }
 
-/* Four depths of four channels, one word a depth, as pairs in the order of aed_expand_2. */
-static inline void widen_weights(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3,
-                                 uint32_t *out) {
-  uint32_t a = aed_even(w0), b = aed_even(w2), c = aed_odd(w0), d = aed_odd(w2);
-  out[0] = aed_low(a, b);
-  out[1] = aed_low(c, d);
-  out[2] = aed_high(a, b);
-  out[3] = aed_high(c, d);
-  a = aed_even(w1), b = aed_even(w3), c = aed_odd(w1), d = aed_odd(w3);
-  out[4] = aed_low(a, b);
-  out[5] = aed_low(c, d);
-  out[6] = aed_high(a, b);
-  out[7] = aed_high(c, d);
+/* Four channels of packed weights [depth / 4][4][4] as pairs [depth / 2][4], in the order of
+ * aed_expand_2:
+ *
+ *   for (; w != end; w += 16, out += 8)
+ *     for (c = 0; c < 4; c++)
+ *       out[c] = even(w + 4 * c), out[4 + c] = odd(w + 4 * c);
+ *
+ * In assembly for the sake of LDM and STM: 12 instructions for 16 weights. */
+#define EXPAND(doubling)                                                                           \
+  "push {r4-r11}                \n"                                                                \
+  "1:                           \n"                                                                \
+  "ldm r0!, {r8-r11}            \n"                                                                \
+  "sxtb16 r4, r8                \n"                                                                \
+  "sxtb16 r5, r9                \n"                                                                \
+  "sxtb16 r6, r10               \n"                                                                \
+  "sxtb16 r7, r11               \n"                                                                \
+  "sxtb16 r8, r8, ror #8        \n"                                                                \
+  "sxtb16 r9, r9, ror #8        \n"                                                                \
+  "sxtb16 r10, r10, ror #8      \n"                                                                \
+  "sxtb16 r11, r11, ror #8      \n" doubling "stm r2!, {r4-r11}            \n"                     \
+  "cmp r0, r1                   \n"                                                                \
+  "bne 1b                       \n"                                                                \
+  "pop {r4-r11}                 \n"                                                                \
+  "bx lr                        \n"
+#define DOUBLE(r) "sadd16 " r ", " r ", " r " \n"
+
+__attribute__((naked)) static void expand_weights(const int8_t *w __attribute__((unused)),
+                                                  const int8_t *end __attribute__((unused)),
+                                                  uint32_t *out __attribute__((unused))) {
+  __asm volatile(EXPAND(""));
 }
 
-/* Four channels of packed weights [depth][4] as pairs [depth / 2][4]. */
-static void expand_weights(const int8_t *w, int32_t depth, uint32_t *out) {
-  for (; depth >= 4; depth -= 4, w += 16, out += 8) {
-    widen_weights(aed_load4(w), aed_load4(w + 4), aed_load4(w + 8), aed_load4(w + 12), out);
+__attribute__((naked)) static void double_weights(const int8_t *w __attribute__((unused)),
+                                                  const int8_t *end __attribute__((unused)),
+                                                  uint32_t *out __attribute__((unused))) {
+  __asm volatile(EXPAND(DOUBLE("r4") DOUBLE("r5") DOUBLE("r6") DOUBLE("r7") DOUBLE("r8")
+                            DOUBLE("r9") DOUBLE("r10") DOUBLE("r11")));
+}
+
+/* n times four values of two pixels:
+ *
+ *   for (; n > 0; n--, x0 += 4, x1 += 4, out += 4)
+ *     out[0] = even(x0), out[1] = even(x1), out[2] = odd(x0), out[3] = odd(x1); */
+#define EXPAND_2(doubling)                                                                         \
+  "push {r4-r7}                 \n"                                                                \
+  "1:                           \n"                                                                \
+  "ldr r6, [r0], #4             \n"                                                                \
+  "ldr r7, [r1], #4             \n"                                                                \
+  "sxtb16 r4, r6                \n"                                                                \
+  "sxtb16 r5, r7                \n"                                                                \
+  "sxtb16 r6, r6, ror #8        \n"                                                                \
+  "sxtb16 r7, r7, ror #8        \n" doubling "subs r2, r2, #1              \n"                     \
+  "stm r3!, {r4-r7}             \n"                                                                \
+  "bne 1b                       \n"                                                                \
+  "pop {r4-r7}                  \n"                                                                \
+  "bx lr                        \n"
+
+__attribute__((naked)) static void expand_2(const int8_t *x0 __attribute__((unused)),
+                                            const int8_t *x1 __attribute__((unused)),
+                                            int32_t n __attribute__((unused)),
+                                            uint32_t *out __attribute__((unused))) {
+  __asm volatile(EXPAND_2(""));
+}
+
+__attribute__((naked)) static void expand_2_doubled(const int8_t *x0 __attribute__((unused)),
+                                                    const int8_t *x1 __attribute__((unused)),
+                                                    int32_t n __attribute__((unused)),
+                                                    uint32_t *out __attribute__((unused))) {
+  __asm volatile(EXPAND_2(DOUBLE("r4") DOUBLE("r5") DOUBLE("r6") DOUBLE("r7")));
+}
+
+void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, int32_t doubled,
+                  uint32_t *out) {
+  void (*const expand)(const int8_t *, const int8_t *, int32_t, uint32_t *) =
+      doubled ? expand_2_doubled : expand_2;
+  const int32_t quads = depth / 4, rest = depth % 4;
+  if (quads > 0) {
+    expand(x0, x1, quads, out);
   }
-  if (depth > 0) {
-    uint32_t rest[4] = {0, 0, 0, 0};
-    memcpy(rest, w, 4 * (size_t)depth);
-    widen_weights(rest[0], rest[1], rest[2], rest[3], out);
+  if (rest > 0) {
+    int8_t a[4] = {0, 0, 0, 0}, b[4] = {0, 0, 0, 0};
+    for (int32_t i = 0; i < rest; i++) {
+      a[i] = x0[4 * quads + i];
+      b[i] = x1[4 * quads + i];
+    }
+    expand(a, b, 1, out + 4 * quads);
   }
 }
 
-void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, uint32_t *out) {
-  for (; depth >= 4; depth -= 4, x0 += 4, x1 += 4, out += 4) {
-    const uint32_t a = aed_load4(x0), b = aed_load4(x1);
-    out[0] = aed_even(a);
-    out[1] = aed_even(b);
-    out[2] = aed_odd(a);
-    out[3] = aed_odd(b);
-  }
-  if (depth > 0) {
-    uint32_t a = 0, b = 0;
-    memcpy(&a, x0, (size_t)depth);
-    memcpy(&b, x1, (size_t)depth);
-    out[0] = aed_even(a);
-    out[1] = aed_even(b);
-    out[2] = aed_odd(a);
-    out[3] = aed_odd(b);
-  }
-}
-
-_Static_assert(offsetof(quad, channel) == 16 && offsetof(quad, w) == 64 &&
-                   offsetof(quad, n_pairs) == 68 && offsetof(quad, y) == 72 &&
-                   offsetof(quad, y_step) == 76 && offsetof(quad, y_second) == 80 &&
-                   offsetof(quad, entry) == 84 && offsetof(quad, rounds) == 88,
+_Static_assert(offsetof(quad, x_step) == 64 && offsetof(quad, entry) == 72 && sizeof(quad) == 96,
                "quad_of_pixels addresses these");
 
 /* Channels c..c+3 of all n pixels of a layer with fast_rounding. */
 static void four_fast(const aed_conv_params *p, int32_t c, int32_t n_pairs, int32_t n,
                       const uint32_t *x, const uint32_t *w, int8_t *y) {
-  quad q = {.w = w,
-            .n_pairs = n_pairs,
-            .y = y,
-            .y_step = 2 * p->out_c,
-            .y_second = p->out_c,
-            .rounds = n / 2};
+  quad q;
+  q.w = w;
+  q.x_step = 8 * n_pairs;
+  q.y[0] = y;
+  q.y[1] = y + p->out_c;
+  q.y_step = 2 * p->out_c;
+  q.end = x + n / 2 * 2 * n_pairs;
+  q.channels = q.channel;
   for (int32_t i = 0; i < 4; i++) {
     const int32_t shift1 = -p->shift[c + i] - 1;
-    q.bias[i] = p->bias[c + i];
+    q.bias[i] = 2 * p->bias[c + i];
     q.channel[i].multiplier = p->multiplier[c + i];
     q.channel[i].shift1 = shift1;
     q.channel[i].offset = (2 * p->output_zero_point + 1) * ((int32_t)1 << shift1);
   }
   if (n > 1) {
-    quad_of_pixels(x, &q);
+    quad_of_pixels(x, &q, n_pairs);
   }
   if ((n & 1) != 0) { /* the last pixel, as both of a pair */
-    q.y_second = 0;
-    q.rounds = 1;
-    quad_of_pixels(x + (n - 1) * n_pairs, &q);
+    q.y[0] = q.y[1] = y + (n - 1) * p->out_c;
+    x = q.end;
+    q.end += 2 * n_pairs;
+    quad_of_pixels(x, &q, n_pairs);
   }
 }
 
@@ -220,22 +260,26 @@ static void four_exact(const aed_conv_params *p, int32_t c, int32_t n_pairs, int
   int32_t acc[8];
   for (; n > 0; n -= 2, x += 2 * n_pairs, y += 2 * out_c) {
     int8_t *y1 = n > 1 ? y + out_c : y;
-    memcpy(acc, bias, 4 * sizeof *acc);
+    for (int32_t i = 0; i < 4; i++) {
+      acc[i] = 2 * bias[i];
+    }
     dot_2x4_pairs(x, w, n_pairs, acc);
-    for (int32_t i = 0; i < channels; i++) {
-      const int32_t q0 = aed_rescale(acc[i], multiplier[i], shift[i]);
-      const int32_t q1 = aed_rescale(acc[4 + i], multiplier[i], shift[i]);
+    for (int32_t i = 0; i < channels; i++) { /* even sums: / 2 is exact */
+      const int32_t q0 = aed_rescale(acc[i] / 2, multiplier[i], shift[i]);
+      const int32_t q1 = aed_rescale(acc[4 + i] / 2, multiplier[i], shift[i]);
       y[i] = (int8_t)aed_clamp(q0 + zero_point, low, high);
       y1[i] = (int8_t)aed_clamp(q1 + zero_point, low, high);
     }
   }
 }
 
-void aed_matmul_tile(const aed_conv_params *p, int32_t depth, int32_t n, const uint32_t *x,
-                     uint32_t *w, int8_t *y) {
+void aed_matmul_tile(const aed_conv_params *p, int32_t depth, int32_t n, int32_t doubled,
+                     const uint32_t *x, uint32_t *w, int8_t *y) {
   const int32_t n_pairs = aed_pairs(depth);
+  const int8_t *weights = p->weights;
   for (int32_t c = 0; c < p->out_c; c += 4) {
-    expand_weights(p->weights + c * depth, depth, w);
+    (doubled ? expand_weights : double_weights)(weights, weights + 8 * n_pairs, w);
+    weights += 8 * n_pairs;
     if (p->fast_rounding != 0 && c + 4 <= p->out_c) {
       four_fast(p, c, n_pairs, n, x, w, y + c);
     } else {

@@ -27,9 +27,9 @@ void aed_pointwise_s8(const void *params, uint8_t *arena) {
           x += row;
         }
       }
-      aed_expand_2(pixel[0], pixel[1], depth, out);
+      aed_expand_2(pixel[0], pixel[1], depth, 1, out);
     }
-    aed_matmul_tile(p, depth, n, tile, w, y + done * p->out_c);
+    aed_matmul_tile(p, depth, n, 1, tile, w, y + done * p->out_c);
   }
 }
 

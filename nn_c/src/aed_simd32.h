@@ -45,6 +45,13 @@ static inline uint32_t aed_high(uint32_t a, uint32_t b) {
   return pair;
 }
 
+/* Sums of both halves. */
+static inline uint32_t aed_add16(uint32_t a, uint32_t b) {
+  uint32_t pair;
+  __asm("sadd16 %0, %1, %2" : "=r"(pair) : "r"(a), "r"(b));
+  return pair;
+}
+
 static inline int32_t aed_smlad(uint32_t a, uint32_t b, int32_t acc) {
   return __smlad((int16x2_t)a, (int16x2_t)b, acc);
 }
@@ -58,8 +65,8 @@ static inline int32_t aed_smlabt(uint32_t a, uint32_t b, int32_t acc) {
   return __smlabt((int32_t)a, (int32_t)b, acc);
 }
 
-/* What a fast_rounding layer makes of an accumulator; multiplier, shift1 = -shift - 1 and
- * offset = (2 * zero_point + 1) << shift1 belong to the channel.
+/* What a fast_rounding layer makes of a sum that is doubled already; multiplier, shift1 = -shift -
+ * 1 and offset = (2 * zero_point + 1) << shift1 belong to the channel.
  *
  * offset holds both the zero point and the rounding of the right shift, and SMMLAR rounds the
  * product. This rounds ties of the shift up where aed_rescale rounds them away from zero; the two
@@ -67,7 +74,7 @@ static inline int32_t aed_smlabt(uint32_t a, uint32_t b, int32_t acc) {
 static inline int32_t aed_rescale_relu(int32_t acc, int32_t multiplier, int32_t shift1,
                                        int32_t offset) {
   int32_t y;
-  __asm("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(acc * 2), "r"(multiplier), "r"(offset));
+  __asm("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(acc), "r"(multiplier), "r"(offset));
   y >>= shift1;
   __asm("ssat %0, #8, %1, asr #1" : "=r"(y) : "r"(y));
   return y;

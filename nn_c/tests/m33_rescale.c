@@ -18,7 +18,7 @@ static int32_t differs(int32_t acc, int32_t multiplier, int32_t shift) {
   const int32_t shift1 = -shift - 1, zero_point = -128;
   const int32_t offset = (2 * zero_point + 1) * ((int32_t)1 << shift1);
   const int32_t expected = aed_clamp(aed_rescale(acc, multiplier, shift) + zero_point, -128, 127);
-  return aed_rescale_relu(acc, multiplier, shift1, offset) != expected;
+  return aed_rescale_relu(2 * acc, multiplier, shift1, offset) != expected;
 }
 
 int main(void) {

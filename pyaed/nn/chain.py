@@ -64,7 +64,9 @@ def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
     Step whose scratch memory holds the buffers between the stages, then what the stages themselves need.
     """
     maps = [geometry(stage) for stage in stages]
-    capacity = capacities(maps, rows)
+    source = stages[0].reads["input"]
+    sums = [s for s, stage in enumerate(stages) if s > 0 and source in stage.reads.values()]
+    capacity, lead = simulate(maps, rows, sums)
     buffers, end = [], 0
     for size, held in zip(maps, capacity):
         buffers.append(end)
@@ -89,6 +91,8 @@ def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
         {"n_stages": len(stages)},
         scratch=end + scratch,
         macs=sum(stage.macs for stage in stages),
+        in_place=("input",),
+        lead=-(-lead // 4) * 4,
         stages=tuple(joined),
         bands=tuple(bands),
         buffers=tuple(buffers),
@@ -130,10 +134,22 @@ def _kind(stage: Step, own: str) -> str:
     return {"aed_pad_8": "AED_STAGE_PAD", **dict.fromkeys(POOLS, "AED_STAGE_POOL")}.get(stage.kernel, "AED_STAGE_CONV")
 
 
-def capacities(maps: list[Geometry], rows: list[int]) -> list[int]:
-    """Follow aed_chain_s8: the most rows that the buffer behind each stage but the last has to hold."""
+def simulate(maps: list[Geometry], rows: list[int], sums: list[int]) -> tuple[list[int], int]:
+    """Follow aed_chain_s8.
+
+    Parameters
+    ----------
+    maps, rows : of the stages
+    sums : list of int
+        Stages that read the chain's input as well.
+
+    Returns
+    -------
+    (capacities, lead) : the most rows that the buffer behind each stage but the last has to hold; and how many bytes
+        before the input the output may begin so that no row is overwritten that is read later.
+    """
     last = len(maps) - 1
-    done, held = [0] * len(maps), [0] * last
+    done, held, lead = [0] * len(maps), [0] * last, 0
     while done[last] < maps[last].out_h:
         s = last
         while s > 0:
@@ -146,8 +162,13 @@ def capacities(maps: list[Geometry], rows: list[int]) -> list[int]:
         if s < last:
             keep = min(max(maps[s + 1].first(done[s + 1]), 0), done[s])
             held[s] = max(held[s], done[s] - keep + n)
+        else:
+            m = maps[0]
+            unread = m.in_h if done[0] == m.out_h else max(m.first(done[0]), 0)
+            unread = min([unread, *(done[k] for k in sums)])
+            lead = max(lead, (done[s] + n) * maps[s].out_row - unread * m.in_row)
         done[s] += n
-    return held
+    return held, lead
 
 
 def runs(steps: list[Step], readers: dict[int, int]) -> list[tuple[int, int]]:

@@ -1,6 +1,8 @@
 """Which layers are executed depth-first, and in bands of how many rows: the cheapest way that keeps the arena small."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from pyaed.nn.chain import CONVOLUTIONS, MAX_STAGES, chain, geometry, runs
 from pyaed.nn.graph import Graph
@@ -10,10 +12,11 @@ from pyaed.nn.memory import blocks_of, readers
 from pyaed.nn.plan import Block, pack
 
 #: Bytes of arena from which on layers are executed depth-first.
-ARENA_LIMIT = 100 * 1024
+ARENA_LIMIT = 56 * 1024
 
 #: What is tried: rows at a time (of stages whose successors need as many for one row of theirs), bytes for a tile.
 ROWS = (1, 2, 4, 8, 16)
+SPANS = 3  # chains whose rows are refined
 BUDGETS = (1 << 10, 3 << 9, 1 << 11, 3 << 10, 1 << 12, 3 << 11, 1 << 13, 3 << 12, 1 << 14)
 
 
@@ -41,30 +44,65 @@ def _best_chain(graph: Graph, steps: list[Step], views: dict[int, int], size: in
     """Return the steps with one more chain around the fullest moment, None when that makes the arena no smaller."""
     live = _live(blocks_of(graph, steps, views), len(steps))
     peak = live.index(max(live))
-    best, result = (size, 0.0), None
+
+    def attempt(i: int, j: int, rows: list[int], budget: int, best: tuple[float, float]) -> tuple | None:
+        """Return (score, rows, budget, steps) where that is better than the score `best`."""
+        joined = chain(steps[i : j + 1], rows, budget)
+        price = _price(joined)
+        if best[0] <= limit and price >= best[1]:
+            return None
+        around = [*steps[:i], joined, *steps[j + 1 :]]
+        blocks = blocks_of(graph, around, views)
+        if max(_live(blocks, len(around))) > max(best[0], limit):
+            return None
+        score = (max(pack(blocks)[1], limit), price)
+        return (score, rows, budget, around) if score < best else None
+
+    found: list[tuple] = []
     for first, last in runs(steps, readers(graph, steps, views)):
-        if not first <= peak <= last:
-            continue
-        spans = [
-            (i, j) for i in range(first, peak + 1) for j in range(max(peak, i + 1), min(last, i + MAX_STAGES - 1) + 1)
-        ]
-        for i, j in sorted(spans, key=lambda span: span[1] - span[0]):
-            if steps[i].kernel == "aed_add_s8":
-                continue
-            around = [*steps[:i], None, *steps[j + 1 :]]
-            for rows, budget in _settings(steps[i : j + 1]):
-                joined = chain(steps[i : j + 1], rows, budget)
-                price = _price(joined)
-                if best[0] <= limit and price >= best[1]:
+        if first <= peak <= last:
+            spans = [(i, j) for i in range(first, peak + 1) for j in range(max(peak, i + 1), last + 1)]
+            for i, j in sorted(spans, key=lambda span: span[1] - span[0]):
+                if j - i >= MAX_STAGES or steps[i].kernel == "aed_add_s8":
                     continue
-                around[i] = joined
-                blocks = blocks_of(graph, around, views)
-                if max(_live(blocks, len(around))) > max(best[0], limit):
+                # A longer chain is of interest only where a shorter one of the same does not keep the limit.
+                best = min((f[2] for f in found if i <= f[0] and f[1] <= j), key=lambda f: f[0], default=None)
+                if best is not None and best[0][0] <= limit:
                     continue
-                score = (max(pack(blocks)[1], limit), price)
-                if score < best:
-                    best, result = score, list(around)
-    return result
+                here = None
+                for rows, budget in _settings(steps[i : j + 1]):
+                    here = attempt(i, j, rows, budget, here[0] if here else (size, 0.0)) or here
+                if here is not None:
+                    found.append((i, j, here))
+    if not found:
+        return None
+    found.sort(key=lambda f: f[2][0])
+    refined = [_climb(steps[i : j + 1], partial(attempt, i, j), here) for i, j, here in found[:SPANS]]
+    return min(refined, key=lambda f: f[0])[3]
+
+
+def _climb(stages: list[Step], attempt: Callable, best: tuple) -> tuple:
+    """Change the rows of one stage after the other, and the tiles, as long as that is better."""
+    tallest = [geometry(stage).out_h for stage in stages]
+    improved = True
+    while improved:
+        improved = False
+        for s in range(len(stages)):
+            for change in (lambda n: 2 * n, lambda n: n + 1, lambda n: -(-n // 2)):
+                _, rows, budget, _ = best
+                n = min(change(rows[s]), tallest[s])
+                if n == rows[s]:
+                    continue
+                better = attempt([*rows[:s], n, *rows[s + 1 :]], budget, best[0])
+                for other in BUDGETS if better is None and n > rows[s] else ():
+                    better = better or attempt([*rows[:s], n, *rows[s + 1 :]], other, best[0])
+                if better is not None:
+                    best, improved = better, True
+        for budget in BUDGETS:
+            better = attempt(best[1], budget, best[0])
+            if better is not None:
+                best, improved = better, True
+    return best
 
 
 def _settings(stages: list[Step]):
@@ -87,21 +125,20 @@ def _settings(stages: list[Step]):
 def _price(joined: Step) -> float:
     """Estimate the instructions that a chain takes on a Cortex-M33 on top of what its layers take anyway."""
     total = 0.0
-    for i, (stage, band) in enumerate(zip(joined.stages, joined.bands)):
-        p, m = stage.params, geometry(stage)
-        rows = band["rows"]
-        times = -(-m.out_h // rows)
-        if i + 1 < len(joined.stages):  # rows that make room
-            total += 0.5 * times * (band["capacity"] - rows) * m.out_row
+    maps = [geometry(stage) for stage in joined.stages]
+    blocks = [-(-m.out_h // band["rows"]) for m, band in zip(maps, joined.bands)]
+    for i, (stage, m, band) in enumerate(zip(joined.stages, maps, joined.bands)):
+        p, rows, times = stage.params, band["rows"], blocks[i]
+        total += 300 * times
+        if i > 0:  # rows of the stage before that are needed again make room for new ones
+            total += 0.6 * min(times, blocks[i - 1]) * max(m.window - m.stride, 0) * m.in_row
         if stage.kernel == "aed_depthwise_s8":
             if p["tile"] > 0:
-                channels, read = p["out_c"], (rows - 1) * m.stride + m.window
-                total += times * channels * (100 + 2.2 * p["in_w"] * read)
-                if p["stride_w"] == 1 and rows % 2:
-                    total += times * channels * 17 * p["out_w"]
+                lines = -(-rows // 2) + 1 if m.stride == 1 else rows + 1
+                total += times * p["out_c"] * (110 + lines * (50 + 4.5 * p["in_w"]))
         elif stage.kernel in CONVOLUTIONS:
             tiles = times * -(-rows * p["out_w"] // p["tile"])
-            total += tiles * p["out_c"] * (0.9 * p["kernel_h"] * p["kernel_w"] * p["in_c"] + 15)
+            total += tiles * p["out_c"] * (0.75 * p["kernel_h"] * p["kernel_w"] * p["in_c"] + 25)
     return total
 
 

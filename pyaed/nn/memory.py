@@ -20,14 +20,18 @@ class Layout:
 
 def assign(graph: Graph, steps: list[Step], views: dict[int, int]) -> Layout:
     """Place every tensor and scratch area in the arena."""
-    owner, spans = _owners(graph, steps, views)
-    keys = list(spans)
+    owners, spans = _owners(graph, steps, views)
     scratched = [number for number, step in enumerate(steps) if step.scratch]
     blocks = _blocks(graph, steps, spans)
     offsets, size = pack(blocks)
-    at = dict(zip(keys, offsets))
-    scratch = dict(zip(scratched, offsets[len(keys) :]))
-    return Layout(tuple(zip(blocks, offsets)), size, lambda index: at[owner[views.get(index, index)]], scratch)
+    at = dict(zip(spans, offsets))
+    scratch = dict(zip(scratched, offsets[len(spans) :]))
+
+    def place(index: int) -> int:
+        owner, offset = owners[views.get(index, index)]
+        return at[owner] + offset
+
+    return Layout(tuple(zip(blocks, offsets)), size, place, scratch)
 
 
 def blocks_of(graph: Graph, steps: list[Step], views: dict[int, int]) -> list[Block]:
@@ -36,7 +40,7 @@ def blocks_of(graph: Graph, steps: list[Step], views: dict[int, int]) -> list[Bl
 
 
 def _blocks(graph: Graph, steps: list[Step], spans: dict[int, list[int]]) -> list[Block]:
-    blocks = [Block(graph.tensors[k].name, _bytes(graph, k), *span) for k, span in spans.items()]
+    blocks = [Block(graph.tensors[k].name, size, first, last) for k, (first, last, size) in spans.items()]
     return blocks + [
         Block(f"scratch of {graph.tensors[step.output].name}", step.scratch, n, n)
         for n, step in enumerate(steps)
@@ -44,8 +48,10 @@ def _blocks(graph: Graph, steps: list[Step], spans: dict[int, list[int]]) -> lis
     ]
 
 
-def _owners(graph: Graph, steps: list[Step], views: dict[int, int]) -> tuple[dict[int, int], dict[int, list[int]]]:
-    """Return whose memory each tensor lives in, and for each owner the first and last step that use it."""
+def _owners(
+    graph: Graph, steps: list[Step], views: dict[int, int]
+) -> tuple[dict[int, tuple[int, int]], dict[int, list[int]]]:
+    """Return (owner, offset) of each tensor: whose memory it lives in; and [first step, last step, bytes] of each owner."""
 
     def root(index: int) -> int:
         return views.get(index, index)
@@ -58,18 +64,35 @@ def _owners(graph: Graph, steps: list[Step], views: dict[int, int]) -> tuple[dic
     last[root(graph.outputs[0])] = len(steps)
 
     # A node that may do so takes over the memory of an operand that nobody reads afterwards.
-    owner = {graph.inputs[0]: graph.inputs[0]}
-    spans = {graph.inputs[0]: [-1, last[graph.inputs[0]]]}
+    owners = {graph.inputs[0]: (graph.inputs[0], 0)}
+    spans = {graph.inputs[0]: [-1, last[graph.inputs[0]], _bytes(graph, graph.inputs[0])]}
     for number, step in enumerate(steps):
-        heir = step.output
+        size = _bytes(graph, step.output)
         for name in step.in_place:
             source = root(step.reads[name])
-            if last[source] == number and _bytes(graph, source) == _bytes(graph, step.output):
-                heir = owner[source]
+            taken, owner = _bytes(graph, source), owners[source][0]
+            others = [index for index in step.reads.values() if index != step.reads[name]]
+            if last[source] != number or (step.stages and source in map(root, others)):
+                continue
+            if step.stages:
+                # A chain writes behind the rows that it has read: its output begins `lead` bytes before its input.
+                if (
+                    owners[source] == (source, 0)
+                    and spans[source][2] == taken
+                    and step.lead < min(size, size + taken - 1)
+                ):
+                    owners[source] = (source, step.lead)
+                    owners[step.output] = (source, 0)
+                    spans[source] = [spans[source][0], last[step.output], max(step.lead + taken, size)]
+                    break
+            elif taken == size:
+                owners[step.output] = owners[source]
+                spans[owner][1] = last[step.output]
                 break
-        owner[step.output] = heir
-        spans.setdefault(heir, [number, number])[1] = last[step.output]
-    return owner, spans
+        if step.output not in owners:
+            owners[step.output] = (step.output, 0)
+            spans[step.output] = [number, last[step.output], size]
+    return owners, spans
 
 
 def readers(graph: Graph, steps: list[Step], views: dict[int, int]) -> dict[int, int]:

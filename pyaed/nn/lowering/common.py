@@ -30,6 +30,7 @@ class Step:
     stages: tuple["Step", ...] = ()  # of a chain (pyaed/nn/chain.py)
     bands: tuple[dict, ...] = ()  # of a chain: the fields `rows` and `capacity` of each stage
     buffers: tuple[int, ...] = ()  # of a chain: where in its scratch memory each stage but the last writes
+    lead: int = 0  # bytes by which the output begins before the input whose memory it takes over (`in_place`)
 
     def placed(self, place: Callable[[int], int]) -> dict:
         """Return the fields of `reads` with arena offsets; inputs[0], inputs[1] ... become the list inputs."""

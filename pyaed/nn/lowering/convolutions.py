@@ -30,6 +30,14 @@ def _pack(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(padded.reshape(-1, 4, depth).transpose(0, 2, 1)).reshape(-1)
 
 
+def _pack_quads(rows: np.ndarray) -> np.ndarray:
+    """Interleave int8 weights [channels][depth] as [channels / 4][depth / 4][4][4], zeros at both ends."""
+    channels, depth = rows.shape
+    padded = np.zeros((-(-channels // 4) * 4, -(-depth // 4) * 4), np.int8)
+    padded[:channels, :depth] = rows
+    return np.ascontiguousarray(padded.reshape(len(padded) // 4, 4, -1, 4).transpose(0, 2, 1, 3)).reshape(-1)
+
+
 def _table4(values, dtype: type) -> np.ndarray:
     """Return a per-channel table, padded with zeros to a multiple of 4 channels."""
     values = np.asarray(values)
@@ -64,7 +72,7 @@ def _channels(
         "output_zero_point": y_zero,
         "act_min": low,
         "act_max": high,
-        "weights": _pack(rows),
+        "weights": _pack_quads(rows),
         "bias": _table4(folded, np.int32),
     }
     return params, reals
@@ -145,7 +153,7 @@ def _grouped_step(
         return grouped.reshape(-1, grouped.shape[2])
 
     params |= {key: filled(params[key]).reshape(-1) for key in ("bias", "multiplier", "shift")}
-    params["weights"] = _pack(filled(rows))
+    params["weights"] = _pack_quads(filled(rows))
     return Step(op.name, "aed_grouped_conv_s8", {"input": x.index}, y.index, params, scratch=depth, macs=y.size * depth)
 
 
@@ -154,7 +162,7 @@ def _depthwise_step(
 ) -> Step:
     in_c, out_c, taps = x.shape[3], y.shape[3], rows.shape[1]
     params = window | {"in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c}
-    params |= _rescaled_channels(graph, op, x, y, rows, axis)
+    params |= _rescaled_channels(graph, op, x, y, rows, axis) | {"weights": _pack(rows)}
     params["tile"], scratch = scratch_bytes("aed_depthwise_s8", params, params["out_h"])
     in_place: tuple[str, ...] = ()
     plain = (params["stride_h"], params["stride_w"], params["dilation_h"], params["dilation_w"]) == (1, 1, 1, 1)

@@ -27,15 +27,18 @@ def scratch_bytes(kernel: str, p: dict, out_rows: int, budget: int = TILE_BYTES)
         return tile, (4 + tile) * pixel_bytes + windows
     portable = 4 * taps + p["in_c"]
     fits = (p["kernel_h"], p["kernel_w"], p["dilation_h"], p["dilation_w"], p["depth_multiplier"]) == (3, 3, 1, 1, 1)
-    if not fits or p["in_c"] % 4 or p["stride_w"] > 2:
+    if not fits or p["in_c"] % 4 or p["stride_h"] > 2:
         return 0, portable
-    # Four widened channels of the input rows.
-    columns = -(-p["out_w"] // 2) + 1 if p["stride_w"] == 1 else p["out_w"] + 1
+    # Four widened channels of the input rows, two rows in a word.
+    columns = (p["out_w"] + p["out_w"] % 2 - 1) * p["stride_w"] + 3
 
     def planes(rows: int) -> int:
-        return 16 * columns * ((rows - 1) * p["stride_h"] + 3)
+        return 16 * columns * (-(-rows // 2) + 1 if p["stride_h"] == 1 else rows + 1)
 
     tile = out_rows
-    while tile > 1 and planes(tile) > PLANE_BYTES:
-        tile -= 1
+    if planes(tile) > PLANE_BYTES:
+        step = 3 - p["stride_h"]  # output rows that come from one word
+        tile = max(tile // step * step, step)
+        while tile > step and planes(tile) > PLANE_BYTES:
+            tile -= step
     return tile, max(portable, planes(tile))
