@@ -88,7 +88,8 @@ def output_tensor(graph: Graph, op: Operator, dtypes: tuple[str, ...] = ("int8",
 def expect_type(graph: Graph, op: Operator, tensor: Tensor, dtypes: tuple[str, ...]) -> None:
     """Refuse a tensor of another dtype."""
     if tensor.dtype not in dtypes:
-        refuse(graph, op, f"tensor {tensor}: type not supported here (supported: {', '.join(dtypes)})")
+        hint = ": a float model has to be quantized to int8 first" if tensor.dtype == "float32" else ""
+        refuse(graph, op, f"tensor {tensor}: type not supported here (supported: {', '.join(dtypes)}){hint}")
 
 
 def constant(graph: Graph, op: Operator, position: int, dtypes: tuple[str, ...]) -> np.ndarray:
