@@ -48,8 +48,11 @@ static void put_reply(exchange *x, const void *fields, size_t size) {
   x->reply_size = size;
 }
 
+/* `detect` and its like take the stream from the live detector. */
 static void start_clip(aed_commands *commands) {
-  (void)aed_stream_reset(commands->detector.stream); /* can't fail: it is bound */
+  aed_live_stop(&commands->live);
+  /* Can't fail: main has tried it. */
+  (void)aed_detector_start(&commands->detector, &aed_features, aed_features.patch_hop);
   commands->position = 0;
   commands->patches = 0;
 }
@@ -225,7 +228,10 @@ static aed_status on_detect(aed_commands *commands, exchange *x) {
   size_t used = sizeof reply;
   if (patch) {
     float *probabilities = (float *)(void *)(x->reply + sizeof reply);
-    status = aed_detector_run(&commands->detector, probabilities, &detection);
+    status = aed_detector_run(&commands->detector, probabilities);
+    if (status == AED_OK) {
+      detection = aed_detector_decide(&commands->detector, probabilities);
+    }
     reply.patch = commands->patches - 1;
     used += AED_N_CLASSES * sizeof(float);
   }
@@ -397,14 +403,19 @@ static aed_status on_state(aed_commands *commands, exchange *x) {
   return AED_OK;
 }
 
+static void stop_recording(aed_commands *commands) {
+  aed_board_microphone_stop();
+  commands->microphone_rate = 0;
+  commands->recorded = 0;
+}
+
 /* Any rate but 0 starts a microphone that isn't running; 0 stops it. */
 static aed_status on_record(aed_commands *commands, exchange *x) {
   aed_link_record_request request;
   memcpy(&request, x->request, sizeof request);
+  aed_live_stop(&commands->live);
   if (request.rate != commands->microphone_rate) {
-    aed_board_microphone_stop();
-    commands->microphone_rate = 0;
-    commands->recorded = 0;
+    stop_recording(commands);
     if (request.rate != 0 && !aed_board_microphone_start(request.rate)) {
       return AED_ERR_UNSUPPORTED;
     }
@@ -425,6 +436,39 @@ static aed_status on_record(aed_commands *commands, exchange *x) {
   x->reply_size += n * sizeof *pcm;
   commands->recorded += (uint32_t)n;
   return AED_OK;
+}
+
+static aed_status on_listen(aed_commands *commands, exchange *x) {
+  aed_link_listen_request request;
+  memcpy(&request, x->request, sizeof request);
+  if (commands->microphone_rate != 0) {
+    stop_recording(commands);
+  }
+  start_clip(commands); /* a clip that was under way can't go on */
+  const aed_status status = aed_live_start(&commands->live, request.source, request.output);
+  const aed_link_listen_reply reply = {
+      .source = commands->live.source,
+      .patch_hop = AED_LIVE_PATCH_HOP * AED_FEATURES_HOP_LENGTH,
+      .patch_samples = AED_LIVE_PATCH_SAMPLES,
+      .settings_crc = AED_LIVE_CRC,
+  };
+  put_reply(x, &reply, sizeof reply);
+  return status;
+}
+
+static aed_status on_stream(aed_commands *commands, exchange *x) {
+  aed_live *live = &commands->live;
+  aed_link_stream_request request;
+  memcpy(&request, x->request, sizeof request);
+  if (live->source != AED_LIVE_LINK || request.position != live->position) {
+    return AED_ERR_STATE;
+  }
+  const int16_t *pcm = (const int16_t *)(const void *)(x->request + sizeof request);
+  const aed_status status =
+      aed_live_take(live, pcm, (x->request_size - sizeof request) / sizeof *pcm);
+  const aed_link_stream_reply reply = {.position = live->position, .patches = live->patches};
+  put_reply(x, &reply, sizeof reply);
+  return status;
 }
 
 static const struct {

@@ -21,6 +21,9 @@ static uint8_t received[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_lin
 static uint8_t reply[AED_LINK_MAX_PAYLOAD + AED_FRAME_CRC_SIZE] ALIGNED(8, "aed_link");
 static uint8_t encoded[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
 
+static uint32_t events[(AED_LIVE_EVENTS_SIZE + 3u) / 4u] ALIGNED(8, "aed_events");
+static uint8_t unasked[AED_LIVE_PAYLOAD] ALIGNED(8, "aed_link");
+
 static aed_stream stream;
 static aed_frame_receiver receiver;
 static aed_commands commands;
@@ -41,14 +44,13 @@ void aed_on_fault(const aed_board_fault *fault) {
 
 int main(void) {
   aed_board_init();
-  if (aed_stream_init(&stream, &aed_features, stream_memory, sizeof stream_memory) != AED_OK) {
-    aed_board_exit(EXIT_BAD_IMAGE);
-  }
   aed_frame_receiver_init(&receiver, received, sizeof received, sizeof(aed_link_header));
   commands = (aed_commands){
       .detector =
           {
               .stream = &stream,
+              .stream_memory = stream_memory,
+              .stream_size = sizeof stream_memory,
               .model = &aed_model,
               .input = input,
               .output = output,
@@ -58,17 +60,35 @@ int main(void) {
               .garbage_class = aed_garbage_class,
           },
       .receiver = &receiver,
+      .live =
+          {
+              .detector = &commands.detector,
+              .events_memory = events,
+              .payload = unasked,
+              .encoded = encoded,
+          },
   };
+  if (aed_detector_start(&commands.detector, &aed_features, aed_features.patch_hop) != AED_OK) {
+    aed_board_exit(EXIT_BAD_IMAGE);
+  }
   aed_commands_reset(&commands);
+  int32_t alone = AED_LIVE_AUTOSTART; /* until a host speaks */
+  if (alone) {
+    (void)aed_live_start(&commands.live, AED_LIVE_MICROPHONE, AED_LIVE_LINES);
+  }
   for (;;) {
     uint8_t bytes[64];
     const size_t n = aed_board_read(bytes, sizeof bytes);
-    if (n == 0) {
+    if (n == 0 && !aed_live_poll(&commands.live)) {
       aed_board_idle();
     }
     for (size_t i = 0; i < n; i++) {
       const size_t request = aed_frame_receive(&receiver, bytes[i]);
       if (request > 0) {
+        if (alone) {
+          aed_live_stop(&commands.live);
+          alone = 0;
+        }
         const size_t size = aed_commands_answer(&commands, received, request, reply);
         aed_board_write(encoded, aed_frame_encode(reply, size, encoded));
       }

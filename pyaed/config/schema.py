@@ -26,7 +26,7 @@ OPERATION_MODES = (
 _FEATURES = {"dataset", "preprocessing", "feature_extraction"}
 _SECTIONS = {
     "training": {"training", "data_augmentation", "dataset_specific", "deployment", "mlflow", "evaluation"} | _FEATURES,
-    "evaluation": {"evaluation", "dataset_specific", "mlflow"} | _FEATURES,
+    "evaluation": {"evaluation", "dataset_specific", "mlflow", "deployment"} | _FEATURES,
     "quantization": {"quantization", "dataset_specific", "deployment"} | _FEATURES,
     "prediction": {"prediction", "deployment"} | _FEATURES,
     "benchmarking": {"benchmarking", "deployment"} | _FEATURES,
@@ -231,6 +231,8 @@ class Quantization(Section):
 class Evaluation(Section):
     # pyaed: what computes a .tflite model's outputs
     target: list[Literal["tflite", "engine", "emulator"]] = ["engine"]
+    # pyaed: clips as a board hears them: streamed, silence left in, silent patches passed over (deployment.detector)
+    as_device: bool = False
 
 
 class Prediction(Section):
@@ -266,6 +268,20 @@ class HardwareSetup(Section):
     options: dict[str, int] = Field(default_factory=dict)
 
 
+class Detector(Section):
+    """pyaed: how the answers to patches become events, on a board and in `predict` with `timeline`."""
+
+    overlap: Share | None = None
+    alpha: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    majority: Annotated[Integer, Field(ge=1, le=255)] = 1
+    threshold: Annotated[Number, Field(ge=0, le=1)] | None = None
+    class_thresholds: dict[str, Annotated[Number, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    hysteresis: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    min_duration: Annotated[Number, Field(ge=0, le=60)] = 0.0
+    silence_gate: Annotated[Number, Field(ge=-100, le=0)] | None = None
+    autostart: bool = False
+
+
 class Deployment(Section):
     c_project_path: PathText | None = None
     IDE: str | None = None
@@ -273,6 +289,7 @@ class Deployment(Section):
     build_conf: str | None = None
     hardware_setup: HardwareSetup = Field(default_factory=HardwareSetup)
     unknown_class_threshold: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    detector: Detector = Field(default_factory=Detector)
 
 
 class Mlflow(Section):

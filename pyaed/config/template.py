@@ -91,6 +91,15 @@ deployment:
   hardware_setup:
     board: mps2_an505    # the emulated Cortex-M33
   unknown_class_threshold: 0.0
+  detector:              # pyaed: from the scores of patches to events, on the board and in predict with timeline
+    overlap:             # share of a patch that the next one repeats; default: that of feature_extraction
+    alpha: 1.0           # share of a new score in the smoothed one; 1 smoothes nothing
+    majority: 1          # patches that vote
+    threshold:           # score that begins an event; default: unknown_class_threshold, or what each label has
+    hysteresis: 0.0      # how far the score may fall below it before the event ends
+    min_duration: 0.0    # s: shorter events are dropped
+    silence_gate:        # dBFS, for instance -60: patches that are quieter throughout are not judged; default: all are
+    autostart: False     # True: the board listens from the start on and prints its decisions as JSON lines
 
 hydra:
   run:

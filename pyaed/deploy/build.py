@@ -29,6 +29,7 @@ ROOMS = (
     ("/boards/", "board"),
     ("/app/", "app"),
     ("aed_identity.c", "app"),
+    ("aed_live_settings.c", "app"),
 )
 #: Input section -> room, before the path is looked at.
 SECTIONS = {
@@ -37,6 +38,7 @@ SECTIONS = {
     ".bss.aed_input": "model input and output",
     ".bss.aed_output": "model input and output",
     ".bss.aed_link": "link buffers",
+    ".bss.aed_events": "events",
 }
 OTHER, STACK, PADDING = "C library", "stack", "padding"
 

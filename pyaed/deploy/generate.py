@@ -9,6 +9,7 @@ import numpy as np
 import pyaed
 from pyaed import nn
 from pyaed.deploy.boards import Board, find_board
+from pyaed.detector import Detector, c_values
 from pyaed.device.messages import table
 from pyaed.dsp import FeatureSpec
 from pyaed.dsp import write_c as write_features
@@ -127,7 +128,14 @@ def write_messages_header(folder: str | Path) -> Path:
     return write_text(Path(folder) / "aed_link_messages.h", text)
 
 
-def generate(model, spec: FeatureSpec, metadata: ModelMetadata, folder: str | Path, board: str = "mps2_an505") -> Path:
+def generate(
+    model,
+    spec: FeatureSpec,
+    metadata: ModelMetadata,
+    folder: str | Path,
+    board: str = "mps2_an505",
+    detector: Detector | None = None,
+) -> Path:
     """Write all generated C of an image into `folder`; what an earlier call wrote there is replaced.
 
     Parameters
@@ -140,11 +148,13 @@ def generate(model, spec: FeatureSpec, metadata: ModelMetadata, folder: str | Pa
         New, empty, or written by an earlier call.
     board : str
         The board that it must fit.
+    detector : Detector, optional
+        How the image listens; default: the defaults of ``deployment.detector``.
 
     Returns
     -------
     Path
-        The folder: aed_model.c/.h, aed_features.c/.h, aed_identity.c/.h, aed_link_messages.h.
+        The folder: aed_model.c/.h, aed_features.c/.h, aed_identity.c/.h, aed_live_settings.c/.h, aed_link_messages.h.
 
     Raises
     ------
@@ -176,8 +186,14 @@ def generate(model, spec: FeatureSpec, metadata: ModelMetadata, folder: str | Pa
             "output_size": _bytes(program.output),
             "node_outputs": [(node.output.offset, _bytes(node.output)) for node in program.nodes],
         }
-        for name in ("aed_identity.c", MARK):
-            write_text(temporary / name, _environment().get_template(f"{name}.j2").render(values))
+        live = c_values(detector or Detector.from_settings(metadata))
+        for name, known in (
+            ("aed_live_settings.c", live),
+            ("aed_live_settings.h", live),
+            ("aed_identity.c", values),
+            (MARK, values),
+        ):
+            write_text(temporary / name, _environment().get_template(f"{name}.j2").render(known))
     return folder
 
 

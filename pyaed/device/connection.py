@@ -126,6 +126,8 @@ class Connection:
         self.retries = retries
         self.device_dropped = 0
         self.events: list[tuple[str, dict]] = []
+        self.events_lost = 0
+        self._next_event = 0
         self._check = check or (lambda: None)
         self._timeout = timeout
         self._table = table()
@@ -258,7 +260,17 @@ class Connection:
             what = ", ".join(f"{name} {value:#x}" for name, value in fields.items())
             raise LinkError(f"{self.port}: the board ran into a fault and starts again ({what})")
         else:
+            lost = header["sequence"] - self._next_event & 0xFFFF
+            if lost:
+                log.warning("%s: %d events were lost on the way", self.port, lost)
+            self.events_lost += lost
+            self._next_event = header["sequence"] + 1
             self.events.append((event.name, fields))
+
+    def expect_events(self) -> None:
+        """Forget the events so far: the live detector is about to start and numbers its events from 0."""
+        self.events.clear()
+        self.events_lost = self._next_event = 0
 
     def _open(self, message, header: dict, body: bytes) -> dict:
         if header["dropped"] > self.device_dropped:

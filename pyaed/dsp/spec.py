@@ -185,6 +185,10 @@ class FeatureSpec:
         padded = n_samples + (2 * (self.n_fft // 2) if self.center else 0)
         return max(0, 1 + (padded - self.n_fft) // self.hop_length)
 
+    def n_stream_frames(self, n_samples: int) -> int:
+        """Return the frames that a device has completed after `n_samples`: a frame waits for no more than its window."""
+        return max(0, 1 + (n_samples - self.first_sample - self.window_length) // self.hop_length)
+
     def patch_starts(self, n_frames: int) -> list[int]:
         """Return the first frame of every patch of a clip of `n_frames`."""
         starts = list(range(0, n_frames - self.patch_length + 1, self.patch_hop))

@@ -77,6 +77,8 @@ def test_generated_sources_are_kept_apart():
         "aed_identity.c",
         "aed_identity.h",
         "aed_link_messages.h",
+        "aed_live_settings.c",
+        "aed_live_settings.h",
         "aed_model.c",
         "aed_model.h",
     ]
