@@ -100,12 +100,19 @@ _baudrate = click.option("--baudrate", default=115200, show_default=True, help="
     type=click.Path(path_type=Path),
     help="File that takes the board's answers clip by clip; with the same file a restart goes on where it stopped.",
 )
+@click.option("--as-device", is_flag=True, help="Clips as a board hears them: streamed, silence left in, gated.")
 def evaluate(
-    config_path: Path | None, overrides: tuple[str, ...], port: str | None, baudrate: int, results: Path | None
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    port: str | None,
+    baudrate: int,
+    results: Path | None,
+    as_device: bool,
 ) -> None:
     """Evaluate a float or quantized model, patch by patch and clip by clip."""
     from pyaed import operations
 
+    overrides += ("evaluation.as_device=True",) if as_device else ()
     run = _start(config_path, overrides, "evaluation")
     if port:
         operations.evaluate_on_board(run, port, baudrate, results)

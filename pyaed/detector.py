@@ -118,25 +118,26 @@ class Detector:
     @property
     def crc(self) -> int:
         """CRC-32 over all that decides about an event, so that a host and an image can tell whether they agree."""
-        names = ("multi_label", "garbage_class", "unknown_threshold", "on", "off", "alpha", "majority", "min_patches", "gate")
+        names = (
+            "multi_label",
+            "garbage_class",
+            "unknown_threshold",
+            "on",
+            "off",
+            "alpha",
+            "majority",
+            "min_patches",
+            "gate",
+        )
         values = [self.features.patch_hop, *(getattr(self, name) for name in names)]
         return zlib.crc32(json.dumps(values).encode())
 
-    @property
-    def hop_s(self) -> float:
-        """Seconds from one patch's start to the next."""
-        return self.features.patch_hop * self.features.hop_length / self.features.sample_rate
-
-    @property
-    def patch_s(self) -> float:
-        """Seconds that a patch covers."""
-        return patch_samples(self.features) / self.features.sample_rate
-
     def describe(self, found: Any) -> dict[str, Any]:
         """Return an ``aed_event`` as `class`, `onset` and `offset` in seconds, `score`."""
+        rate, hop = self.features.sample_rate, self.features.patch_hop * self.features.hop_length
         return {
-            "onset": round(found.first * self.hop_s, 3),
-            "offset": round((found.first + found.n - 1) * self.hop_s + self.patch_s, 3),
+            "onset": round(found.first * hop / rate, 3),
+            "offset": round(((found.first + found.n - 1) * hop + patch_samples(self.features)) / rate, 3),
             "class": self.class_names[found.class_index],
             "score": round(float(found.score), 6),
         }
@@ -233,27 +234,28 @@ def find_events(
     return sorted(events + finder.finish(), key=lambda event: (event["onset"], event["class"]))
 
 
-def stream_patches(pcm: np.ndarray, detector: Detector) -> np.ndarray:
-    """Return the patches that a board has completed after these samples.
+class StreamFrontEnd:
+    """Makes the patches that a board has completed after a recording's samples; called as `FrontEnd` is.
 
     Parameters
     ----------
-    pcm : ndarray of int16, shape (n_samples,)
     detector : Detector
-
-    Returns
-    -------
-    ndarray of float32, shape (n_patches, n_features, patch_length)
 
     Raises
     ------
     UserError
         For feature settings that no device can honour.
     """
-    detector.features.check_deployable()
-    front_end = FrontEnd(detector.features)
-    pcm = np.ascontiguousarray(pcm, np.int16)
-    return front_end.patches(front_end.compute(pcm, detector.features.n_stream_frames(len(pcm))))
+
+    def __init__(self, detector: Detector):
+        self.spec = detector.features
+        self.spec.check_deployable()
+        self._front_end = FrontEnd(self.spec)
+
+    def __call__(self, pcm: np.ndarray) -> np.ndarray:
+        """Return float32 (n_patches, n_features, patch_length) of int16 samples (n_samples,)."""
+        pcm = np.ascontiguousarray(pcm, np.int16)
+        return self._front_end.patches(self._front_end.compute(pcm, self.spec.n_stream_frames(len(pcm))))
 
 
 def loud_patches(pcm: np.ndarray, n_patches: int, detector: Detector) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """How good a model is: decisions, metrics with their uncertainty, confusion matrices, reports and predictions."""
 
 from pyaed.evaluation.decisions import UNKNOWN, ClipDecisions, clip_decisions
-from pyaed.evaluation.events import find_events, write_events
+from pyaed.evaluation.events import write_events
 from pyaed.evaluation.metrics import (
     Proportion,
     average_precision,
@@ -36,7 +36,6 @@ __all__ = [
     "confusion_matrix",
     "engine_predictor",
     "evaluate",
-    "find_events",
     "keras_predictor",
     "mean_interval",
     "predict_patches",

@@ -39,7 +39,7 @@ def clip_decisions(
     probabilities : ndarray of float, shape (n_patches, n_classes)
         One row a patch.
     clip_index : ndarray of int, shape (n_patches,)
-        Clip of each patch; every clip has at least one.
+        Clip of each patch. A clip without one has scores of 0 and is `UNKNOWN`.
     n_clips : int
         Number of clips.
     multi_label : bool
@@ -57,10 +57,8 @@ def clip_decisions(
     sums = np.zeros((n_clips, probabilities.shape[1]))
     np.add.at(sums, clip_index, probabilities)
     counts = np.bincount(clip_index, minlength=n_clips)
-    if n_clips and counts.min() == 0:
-        raise ValueError(f"clip {int(counts.argmin())} has no patch")
-    scores = sums / counts[:, None]
-    known = scores.max(axis=1, initial=0.0) >= unknown_class_threshold
+    scores = sums / np.maximum(counts, 1)[:, None]
+    known = (counts > 0) & (scores.max(axis=1, initial=0.0) >= unknown_class_threshold)
     if multi_label:
         thresholds = MULTI_LABEL_THRESHOLD if class_thresholds is None else np.asarray(class_thresholds)
         return ClipDecisions(scores, (scores >= thresholds) & known[:, None])

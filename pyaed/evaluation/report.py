@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from pyaed.errors import UserError
-from pyaed.evaluation.decisions import MULTI_LABEL_THRESHOLD, clip_decisions
+from pyaed.evaluation.decisions import MULTI_LABEL_THRESHOLD, UNKNOWN, clip_decisions
 from pyaed.evaluation.metrics import Proportion, average_precision, class_scores, confusion_matrix, wilson_interval
 from pyaed.evaluation.plots import plot_confusion
+from pyaed.evaluation.predictions import UNKNOWN_NAME
 from pyaed.evaluation.predictors import BATCH, predict_patches
 from pyaed.files import atomic_path, write_text
 
@@ -124,6 +125,7 @@ def evaluate(
     multi_label: bool = False,
     batch_size: int = BATCH,
     class_thresholds: Sequence[float] | None = None,
+    judged: np.ndarray | None = None,
 ) -> Report:
     """Evaluate a predictor on labelled patches and write the results.
 
@@ -146,6 +148,8 @@ def evaluate(
         Patches that the predictor gets at once.
     class_thresholds : sequence of float, optional
         See `clip_decisions`.
+    judged : ndarray of bool, shape (n_patches,), optional
+        The patches that count; the others are too silent to be judged. A clip without any is decided wrongly. Default: all.
 
     Returns
     -------
@@ -163,19 +167,24 @@ def evaluate(
     unlabelled = next((clip.name for clip in clips if clip.label is None), None)
     if unlabelled is not None:
         raise UserError(f"evaluation of {name}: clip {unlabelled} has no label")
-    probabilities = predict_patches(predictor, patchset.patches, name, batch_size)
+    patches, clip_index = patchset.patches, patchset.clip_index
+    if judged is not None:
+        patches, clip_index = patches[judged], clip_index[judged]
+        if not len(patches):
+            raise UserError(f"evaluation of {name}: deployment.detector.silence_gate lets no patch through")
+    probabilities = predict_patches(predictor, patches, name, batch_size)
     if probabilities.shape[1] != n_classes:
         raise UserError(
             f"evaluation of {name}: the model has {probabilities.shape[1]} outputs, but there are {n_classes} class "
             f"names ({', '.join(class_names)}); give the classes that it was trained with, in its order"
         )
     scores, decided = clip_decisions(
-        probabilities, patchset.clip_index, len(clips), multi_label, class_thresholds=class_thresholds
+        probabilities, clip_index, len(clips), multi_label, class_thresholds=class_thresholds
     )
     if multi_label:
         truth = patchset.clip_targets(n_classes) > 0
         patch_truth, patch_decided = (
-            truth[patchset.clip_index],
+            truth[clip_index],
             probabilities >= (MULTI_LABEL_THRESHOLD if class_thresholds is None else np.asarray(class_thresholds)),
         )
         clip_right, patch_right = (decided == truth).all(axis=1), (patch_decided == patch_truth).all(axis=1)
@@ -186,13 +195,17 @@ def evaluate(
             row["threshold"] = MULTI_LABEL_THRESHOLD if class_thresholds is None else float(class_thresholds[i])
     else:
         truth = np.array([clip.label for clip in clips])
-        patch_truth, patch_decided = truth[patchset.clip_index], probabilities.argmax(axis=1)
+        patch_truth, patch_decided = truth[clip_index], probabilities.argmax(axis=1)
         clip_right, patch_right = decided == truth, patch_decided == patch_truth
         patch_confusion = confusion_matrix(patch_truth, patch_decided, n_classes)
-        clip_confusion = confusion_matrix(truth, decided, n_classes)
-        rows = class_scores(clip_confusion.diagonal(), clip_confusion.sum(axis=1), clip_confusion.sum(axis=0))
+        heard = decided != UNKNOWN
+        clip_confusion = confusion_matrix(truth[heard], decided[heard], n_classes)
+        support = np.bincount(truth, minlength=n_classes)
+        rows = class_scores(clip_confusion.diagonal(), support, clip_confusion.sum(axis=0))
 
     def names(labels: Any) -> str:
+        if not multi_label and labels == UNKNOWN:
+            return UNKNOWN_NAME
         return ", ".join(class_names[i] for i in (np.flatnonzero(labels) if multi_label else [labels]))
 
     report = Report(

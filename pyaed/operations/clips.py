@@ -1,14 +1,20 @@
 """The configured sets of clips, their features, and what is wrong with them."""
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pyaed import text
 from pyaed.config import Config, uses
+from pyaed.detector import Detector, StreamFrontEnd, loud_patches
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
+
+log = logging.getLogger(__name__)
 
 
 def check(config: Config) -> list[str]:
@@ -55,6 +61,34 @@ def features(config: Config, settings: ModelMetadata, clips: Any, label: str) ->
         skip_bad=config.dataset.skip_bad_clips,
         cache=config.dataset.to_cache,
     )
+
+
+def streamed(
+    config: Config, settings: ModelMetadata, detector: Detector, clips: Any, label: str
+) -> tuple[Any, np.ndarray]:
+    """Return the patches of clips as a board hears them, silence left in, and for every patch whether it is judged.
+
+    Features that only a host can make come from whole recordings.
+    """
+    from pyaed import data
+
+    whole = {**settings.preprocessing, "top_db": None, "max_length": None, "trim_last_second": False}
+    try:
+        front_end = StreamFrontEnd(detector)
+    except UserError as error:
+        log.info("note: not as a board would have it: %s", error)
+        front_end = FrontEnd(detector.features)
+    # The cache holds the patches of whole clips, which may be one less.
+    patches = data.extract_features(
+        clips, front_end, whole, label=label, skip_bad=config.dataset.skip_bad_clips, cache=False
+    )
+    judged = [np.ones(len(patches), bool)]
+    if detector.gate:
+        counts = np.bincount(patches.clip_index, minlength=len(patches.clips))
+        judged = [
+            loud_patches(data.load_pcm(clip.path, whole), n, detector)[0] for clip, n in zip(patches.clips, counts)
+        ]
+    return patches, np.concatenate(judged)
 
 
 def test_set(config: Config, settings: ModelMetadata) -> Any:

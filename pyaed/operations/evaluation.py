@@ -5,15 +5,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pyaed.detector import Detector
+from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
 from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
-from pyaed.operations.clips import features, test_set
+from pyaed.operations.clips import features, streamed, test_set
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 
 
 def evaluate(run: Run) -> None:
     """Evaluate the quantized model where there is one, else the float model, on the test set."""
+    if run.quantized_model is None and run.config.evaluation.as_device:
+        raise UserError("evaluation.as_device: a board runs quantized models; give a .tflite in general.model_path")
     if run.quantized_model is None:
         evaluate_float(run)
     else:
@@ -34,13 +40,31 @@ def evaluate_quantized(run: Run) -> None:
     """Evaluate the run's quantized model on the test set, by every target that `evaluation.target` names."""
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     settings = model_settings(run.config, path)
-    patches = features(run.config, settings, test_set(run.config, settings), "test features")
+    patches, judged = test_patches(run, settings)
+    suffix = " as device" if run.config.evaluation.as_device else ""
     for target in run.config.evaluation.target:
         with predictor_of(run, path, target) as predictor:
-            report(run, settings, patches, predictor, f"int8 {target}")
+            report(run, settings, patches, predictor, f"int8 {target}{suffix}", judged)
 
 
-def report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable, name: str) -> None:
+def test_patches(run: Run, settings: ModelMetadata) -> tuple[Any, np.ndarray | None]:
+    """Return the test set's patches and, with `evaluation.as_device`, which of them a board judges."""
+    clips = test_set(run.config, settings)
+    if not run.config.evaluation.as_device:
+        return features(run.config, settings, clips, "test features"), None
+    settings.features.check_deployable()
+    detector = Detector.from_settings(settings, run.config.deployment.detector)
+    return streamed(run.config, settings, detector, clips, "test features")
+
+
+def report(
+    run: Run,
+    settings: ModelMetadata,
+    patches: Any,
+    predictor: Callable,
+    name: str,
+    judged: np.ndarray | None = None,
+) -> None:
     """Evaluate a predictor, print its report and keep it in the run."""
     from pyaed import evaluation
 
@@ -53,6 +77,7 @@ def report(run: Run, settings: ModelMetadata, patches: Any, predictor: Callable,
         settings.multi_label,
         run.config.general.batch_size,
         settings.class_thresholds,
+        judged,
     )
     run.echo(run.reports[name].table())
     run.settings = settings

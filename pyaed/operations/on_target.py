@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pyaed.detector import Detector
 from pyaed.operations.benchmark import PATIENCE
-from pyaed.operations.clips import features, test_set
-from pyaed.operations.evaluation import report
+from pyaed.operations.evaluation import report, test_patches
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
@@ -43,7 +43,9 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     settings = model_settings(run.config, path)
     model = sha256(path)
     about = {"model": model, "features": settings.features.hash, "class_names": settings.class_names}
-    patches = features(run.config, settings, test_set(run.config, settings), "test features")
+    patches, judged = test_patches(run, settings)
+    if judged is not None:
+        about["detector"] = Detector.from_settings(settings, run.config.deployment.detector).crc
     answers = []
     with (
         Ledger(results or f"on_target_{model[:12]}.jsonl", about) as ledger,
@@ -55,9 +57,13 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
         ask = evaluation.board_predictor(link)
         bounds = np.searchsorted(patches.clip_index, np.arange(len(patches.clips) + 1))
         for i, clip in enumerate(progress(patches.clips, label="on target", unit="clips")):
-            answers.append(ledger.answer(clip.name, patches.patches[bounds[i] : bounds[i + 1]], ask))
+            own = slice(bounds[i], bounds[i + 1])
+            heard = patches.patches[own] if judged is None else patches.patches[own][judged[own]]
+            if len(heard):
+                answers.append(ledger.answer(clip.name, heard, ask))
         log.info("every clip's answers: %s", ledger.path)
-    report(run, settings, patches, _replay(np.concatenate(answers)), "int8 on target")
+    name = "int8 on target" + (" as device" if run.config.evaluation.as_device else "")
+    report(run, settings, patches, _replay(np.concatenate(answers)), name, judged)
 
 
 def _replay(answers: np.ndarray):

@@ -1,13 +1,16 @@
 """Decisions about unlabelled files: one a file, or the time line of a recording."""
 
 import logging
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pyaed import text
+from pyaed.detector import Detector, find_events
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
-from pyaed.operations.clips import features
+from pyaed.operations.clips import features, streamed
 from pyaed.operations.evaluation import predictor_of
 from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
 from pyaed.operations.settings import model_settings
@@ -24,26 +27,12 @@ def predict(run: Run) -> None:
         raise UserError("prediction.test_files_path: missing; a sound file, a folder or a pattern is expected there")
     path = run.quantized_model or needed(run.float_model, "a model (.keras, .h5 or .tflite)")
     settings = model_settings(config, path)
-    if config.prediction.timeline:  # time must not be cut out of what is told in seconds
-        whole = {"top_db": None, "max_length": None, "trim_last_second": False}
-        settings = replace(
-            settings,
-            preprocessing={**settings.preprocessing, **whole},
-            features=replace(settings.features, include_last_patch=False),
-        )
-    patches = features(config, settings, data.list_clips(config.prediction.test_files_path), "features")
-    batch = config.general.batch_size
-    if path.suffix in FLOAT_SUFFIXES:
-        from pyaed import models
-
-        predictor = evaluation.keras_predictor(models.load(path))
-        probabilities = evaluation.predict_patches(predictor, patches.patches, batch=batch)
-    else:
-        with predictor_of(run, path, config.prediction.target) as predictor:
-            probabilities = evaluation.predict_patches(predictor, patches.patches, batch=batch)
+    clips = data.list_clips(config.prediction.test_files_path)
     if config.prediction.timeline:
-        _timeline(run, settings, patches, probabilities)
+        _timeline(run, settings, path, clips)
         return
+    patches = features(config, settings, clips, "features")
+    probabilities = _predict_patches(run, path, patches.patches)
     decisions = evaluation.clip_decisions(
         probabilities,
         patches.clip_index,
@@ -58,25 +47,31 @@ def predict(run: Run) -> None:
     log.info("predictions: %s", target)
 
 
-def _timeline(run: Run, settings: ModelMetadata, patches: Any, probabilities: Any) -> None:
+def _predict_patches(run: Run, path: Path, patches: np.ndarray) -> np.ndarray:
     from pyaed import evaluation
 
-    spec = settings.features
-    hop_s = spec.patch_hop * spec.hop_length / spec.sample_rate
-    patch_s = ((spec.patch_length - 1) * spec.hop_length + spec.window_length) / spec.sample_rate
-    events = {
-        clip.name: evaluation.find_events(
-            probabilities[patches.clip_index == i],
-            settings.class_names,
-            hop_s,
-            patch_s,
-            settings.multi_label,
-            settings.unknown_class_threshold,
-            settings.class_thresholds,
-            settings.garbage_class,
-        )
-        for i, clip in enumerate(patches.clips)
-    }
+    batch = run.config.general.batch_size
+    if path.suffix in FLOAT_SUFFIXES:
+        from pyaed import models
+
+        return evaluation.predict_patches(evaluation.keras_predictor(models.load(path)), patches, batch=batch)
+    with predictor_of(run, path, run.config.prediction.target) as predictor:
+        return evaluation.predict_patches(predictor, patches, batch=batch)
+
+
+def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None:
+    """What the board would say about whole recordings, by the same C."""
+    from pyaed import evaluation
+
+    detector = Detector.from_settings(settings, run.config.deployment.detector)
+    patches, judged = streamed(run.config, settings, detector, clips, "features")
+    probabilities = np.zeros((len(patches), len(settings.class_names)), np.float32)
+    if judged.any():
+        probabilities[judged] = _predict_patches(run, path, patches.patches[judged])
+    events = {}
+    for i, clip in enumerate(patches.clips):
+        own = patches.clip_index == i
+        events[clip.name] = find_events(probabilities[own & judged], detector, judged[own])
     rows = [{"file": name, **event} for name, found in events.items() for event in found]
     run.echo(text.table(rows, {"onset": ".2f", "offset": ".2f", "score": ".1%"}) or "no events")
     log.info("events: %s, %s", *evaluation.write_events(run.folder, events))

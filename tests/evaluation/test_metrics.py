@@ -43,9 +43,10 @@ def test_unknown_below_the_threshold():
     assert clip_decisions(probabilities, index, 3).decided.tolist() == [0, 0, 1], "the first of two equals"
 
 
-def test_a_clip_without_patches_is_a_mistake_of_the_caller():
-    with pytest.raises(ValueError, match="clip 1 has no patch"):
-        clip_decisions(np.ones((2, 2)), np.array([0, 2]), 3)
+def test_a_clip_none_of_whose_patches_was_judged_is_unknown():
+    scores, decided = clip_decisions(np.ones((2, 2)), np.array([0, 2]), 3)
+    assert decided.tolist() == [0, UNKNOWN, 0]
+    assert scores.tolist() == [[1, 1], [0, 0], [1, 1]]
 
 
 @settings(deadline=None)
