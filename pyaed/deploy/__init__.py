@@ -3,7 +3,7 @@
 from pyaed.deploy.boards import BOARDS, Board, find_board
 from pyaed.deploy.build import Image, build_image, check_options
 from pyaed.deploy.flash import flash
-from pyaed.deploy.generate import check_fit, generate, write_messages_header
+from pyaed.deploy.generate import check_fit, generate, needs, write_messages_header
 
 __all__ = [
     "BOARDS",
@@ -15,5 +15,6 @@ __all__ = [
     "find_board",
     "flash",
     "generate",
+    "needs",
     "write_messages_header",
 ]

@@ -15,6 +15,8 @@ class Board:
         Name of the folder.
     flash, ram : int
         Bytes that an image may take.
+    own_ram : int
+        Bytes of RAM that the board's own code takes (rings, buffers, what survives a reset), rounded up.
     text : str
         What it is.
     """
@@ -22,14 +24,15 @@ class Board:
     name: str
     flash: int
     ram: int
+    own_ram: int
     text: str
 
 
 BOARDS = {
     board.name: board
     for board in (
-        Board("b_u585i_iot02a", 2 << 20, 768 << 10, "ST's B-U585I-IOT02A, STM32U585AI at 160 MHz"),
-        Board("mps2_an505", 2 << 20, 768 << 10, "Cortex-M33 emulated by QEMU, capped to the STM32U585's flash and RAM"),
+        Board("b_u585i_iot02a", 2 << 20, 768 << 10, 43 << 10, "ST's B-U585I-IOT02A, STM32U585AI at 160 MHz"),
+        Board("mps2_an505", 2 << 20, 768 << 10, 0, "Cortex-M33 emulated by QEMU, capped to the STM32U585's flash and RAM"),
     )
 }
 

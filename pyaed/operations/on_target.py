@@ -63,7 +63,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
                 answers.append(ledger.answer(clip.name, heard, ask))
         log.info("every clip's answers: %s", ledger.path)
     name = "int8 on target" + (" as device" if run.config.evaluation.as_device else "")
-    report(run, settings, patches, _replay(np.concatenate(answers)), name, judged)
+    report(run, settings, patches, _replay(np.concatenate(answers) if answers else np.empty((0, 0))), name, judged)
 
 
 def _replay(answers: np.ndarray):

@@ -1,5 +1,6 @@
 """The real board's image in a model of the chip: registers, order, time-outs, the link, faults. No silicon is involved."""
 
+import json
 import struct
 
 import numpy as np
@@ -8,6 +9,8 @@ from support import images
 from support.u585 import SYSTICK, UNIQUE_ID, Chip
 
 from pyaed import deploy, nn
+from pyaed.config.schema import Detector as Section
+from pyaed.detector import Detector, StreamFrontEnd, find_events
 from pyaed.device import framing
 from pyaed.device.messages import table
 
@@ -346,6 +349,90 @@ def test_the_microphones_edge_and_gain_are_options():
     exchange(chip, "record", rate=16000)
     assert chip.values["ADF1_BSMXCR"] == 1
     assert chip.values["ADF1_DFLTCICR"] == 0x02C01750
+    assert chip.errors == []
+
+
+SETTLING = 8  # blocks of 256 samples that the microphone's start drops
+GREEN_ON, GREEN_OFF = ("GPIOH_BSRR", 1 << 23), ("GPIOH_BSRR", 1 << 7)
+
+
+def hear(chip: Chip, pcm: np.ndarray) -> None:
+    """Let the microphone hear whole blocks, the application work after each."""
+    for at in range(0, len(pcm), 256):
+        chip.hear(pcm[at : at + 256].tobytes())
+        chip.run()
+
+
+def unasked(chip: Chip, name: str) -> list[dict]:
+    event = next(e for e in table().events if e.name == name)
+    return [event.body.unpack(p[8:]) for p in payloads(chip) if p[0] == event.code]
+
+
+def test_what_the_microphone_hears_becomes_the_hosts_events(chip):
+    detector = Detector.from_settings(images.METADATA)
+    pcm = images.noise(256 * 90, seed=2)
+    pcm[256 * 30 : 256 * 60] = (8000 * np.sin(np.arange(256 * 30) / 3)).astype(np.int16)
+    patches = StreamFrontEnd(detector)(pcm)
+    expected = find_events(nn.Engine(images.program()).predict(patches).reshape(-1, 3), detector)
+    assert len(expected) > 2
+    chip.run()
+    reply = exchange(chip, "listen", source=1, output=6)
+    assert reply == {"source": 1, "patch_hop": 600, "patch_samples": 1300, "settings_crc": detector.crc}
+    assert {n: hex(chip.values[n]) for n in MICROPHONE} == {n: hex(v) for n, v in MICROPHONE.items()}
+    hear(chip, np.zeros(256 * SETTLING, np.int16))
+    chip.sent.clear()
+    hear(chip, pcm)
+    told = unasked(chip, "patch")
+    heard = unasked(chip, "heard")
+    assert len(told) == len(patches)
+    assert all(p["busy"] > 0 and p["lost"] == 0 for p in told)
+    lamp = [write for write in chip.writes if write in (GREEN_ON, GREEN_OFF)][-len(told) :]
+    assert lamp == [GREEN_ON if p["decision"] >= 0 else GREEN_OFF for p in told]
+    chip.sent.clear()
+    message, header = table()["listen"], table().header
+    request = header.pack(type=message.code, status=0, sequence=9, dropped=0) + message.request.pack(source=0, output=0)
+    chip.receive(framing.encode(request))
+    heard += unasked(chip, "heard")
+    found = [
+        {
+            "onset": round(e["onset"] / 16000, 3),
+            "offset": round(e["offset"] / 16000, 3),
+            "class": images.METADATA.class_names[e["class_index"]],
+            "score": round(e["score"], 6),
+        }
+        for e in heard
+        if e["ended"]
+    ]
+    assert sorted(found, key=lambda e: e["onset"]) == expected
+    assert not chip.values["ADF1_DFLTCR"] & 1
+    assert chip.writes[::-1].index(GREEN_OFF) < chip.writes[::-1].index(GREEN_ON)
+
+
+def test_blocks_that_the_detector_misses_are_counted(chip):
+    chip.run()
+    exchange(chip, "listen", source=1, output=4)
+    for _ in range(SETTLING + 64 + 3):  # a second fits in the ring
+        chip.hear(bytes(512))
+    chip.sent.clear()
+    chip.run()
+    assert {p["lost"] for p in unasked(chip, "patch")} == {3 * 256}
+
+
+def test_a_board_that_starts_by_itself_prints_json_until_a_host_speaks():
+    detector = Detector.from_settings(images.METADATA, Section(autostart=True))
+    folder = deploy.generate(
+        images.program(), images.SPEC, images.METADATA, images.folder() / "autostart", "b_u585i_iot02a", detector
+    )
+    chip = Chip(deploy.build_image(folder, "b_u585i_iot02a").elf)
+    chip.run()
+    assert chip.values["ADF1_DFLTCR"] & 1
+    hear(chip, images.noise(256 * (SETTLING + 20)))
+    lines = [json.loads(line) for line in bytes(chip.sent).split(b"\0")[:-1]]
+    assert len(lines) > 5
+    assert all(list(line) == ["class", "predicted score"] and 0 <= line["predicted score"] <= 1 for line in lines)
+    assert {line["class"] for line in lines} <= {*images.METADATA.class_names, "unknown"}
+    assert exchange(chip, "identify")["board"] == "b_u585i_iot02a"
+    assert not chip.values["ADF1_DFLTCR"] & 1
     assert chip.errors == []
 
 
