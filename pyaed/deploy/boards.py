@@ -32,7 +32,9 @@ BOARDS = {
     board.name: board
     for board in (
         Board("b_u585i_iot02a", 2 << 20, 768 << 10, 43 << 10, "ST's B-U585I-IOT02A, STM32U585AI at 160 MHz"),
-        Board("mps2_an505", 2 << 20, 768 << 10, 0, "Cortex-M33 emulated by QEMU, capped to the STM32U585's flash and RAM"),
+        Board(
+            "mps2_an505", 2 << 20, 768 << 10, 0, "Cortex-M33 emulated by QEMU, capped to the STM32U585's flash and RAM"
+        ),
     )
 }
 

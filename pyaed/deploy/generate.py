@@ -62,9 +62,7 @@ def needs(program: nn.Program, spec: FeatureSpec, board: str | Board, detector: 
     }
 
 
-def check_fit(
-    program: nn.Program, spec: FeatureSpec, board: str | Board, detector: Detector | None = None
-) -> None:
+def check_fit(program: nn.Program, spec: FeatureSpec, board: str | Board, detector: Detector | None = None) -> None:
     """Refuse a model that can't fit a board, before anything is generated; the linker has the last word.
 
     Parameters

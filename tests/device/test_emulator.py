@@ -94,9 +94,12 @@ def bare_image(tmp_path: Path, body: str) -> Path:
     main.write_text(f'#include "board.h"\nint main(void) {{ aed_board_init(); {body} }}\n')
     elf = tmp_path / "bare.elf"
     flags = ["-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard", "-O1", "-nostartfiles"]
-    sources = [str(main), *map(str, board.glob("*.c"))]
-    command = ["arm-none-eabi-gcc", *flags, f"-I{board.parent}", f"-T{board / 'link.ld'}", *sources, "-o", str(elf)]
-    subprocess.run(command, check=True)
+    common = board.parent / "common"
+    sources = [str(main), *map(str, (*board.glob("*.c"), *common.glob("*.c")))]
+    includes = [f"-I{board.parent}", f"-I{common}"]
+    subprocess.run(
+        ["arm-none-eabi-gcc", *flags, *includes, f"-T{board / 'link.ld'}", *sources, "-o", str(elf)], check=True
+    )
     return elf
 
 
