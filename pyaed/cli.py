@@ -351,6 +351,41 @@ def record(path: Path, port: str, baudrate: int, seconds: float) -> None:
 
 
 @cli.command()
+@_with_config
+@click.option("--port", help="A board that runs the model: serial port, URL or auto.")
+@_baudrate
+@click.option("--board", type=click.Choice(["emulator"]), help="No board: build the image, start the emulator.")
+@click.option(
+    "--play",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Stream a sound file as if it were the microphone. Needs the model (general.model_path).",
+)
+@click.option("--record", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep the PCM and the events there.")
+@click.option("--seconds", type=float, help="Stop after so long. Default: at the file's end, or with Ctrl-C.")
+@click.option("--fast", is_flag=True, help="Stream as fast as the board takes it, not in real time.")
+def monitor(
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    port: str | None,
+    baudrate: int,
+    board: str | None,
+    play: Path | None,
+    record: Path | None,
+    seconds: float | None,
+    fast: bool,
+) -> None:
+    """Watch a board listen: level, spectrogram, classes, events, what was lost. Ctrl-C ends it."""
+    from pyaed import operations
+
+    if (port is None) == (board is None):
+        raise click.UsageError("one of --port and --board is needed")
+    started = _start(config_path, overrides, "deployment")
+    for path in operations.monitor(started, port, baudrate, play, record, seconds, not fast):
+        click.echo(f"wrote {path}")
+
+
+@cli.command()
 def doctor() -> None:
     """Show what is installed and what to do about each gap; exit code 1 when the main road is blocked."""
     from pyaed import doctor as service

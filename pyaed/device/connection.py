@@ -267,6 +267,16 @@ class Connection:
             self._next_event = header["sequence"] + 1
             self.events.append((event.name, fields))
 
+    def wait_for_events(self, seconds: float) -> None:
+        """Take what comes unasked within some seconds, as soon as there is something; nothing is sent."""
+        for payload in self._receive(seconds):
+            header = self._table.header.unpack(payload[: self._table.header.size])
+            if header["type"] & self._table.reply_bit:
+                log.warning("%s: dropped a reply to an earlier request (%s)", self.port, header)
+            else:
+                self._event(header, payload[self._table.header.size :])
+        self._check()
+
     def expect_events(self) -> None:
         """Forget the events so far: the live detector is about to start and numbers its events from 0."""
         self.events.clear()

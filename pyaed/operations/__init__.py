@@ -5,6 +5,7 @@ from pyaed.operations.board import verify
 from pyaed.operations.chains import OPERATIONS, finish, run_mode
 from pyaed.operations.clips import check, check_dataset
 from pyaed.operations.crossval import crossval
+from pyaed.operations.monitor import monitor
 from pyaed.operations.on_target import evaluate_on_board
 from pyaed.operations.run import Run, start
 
@@ -17,6 +18,7 @@ __all__ = [
     "crossval",
     "evaluate_on_board",
     "finish",
+    "monitor",
     "run_mode",
     "start",
     "verify",

@@ -1,0 +1,102 @@
+"""A listening board, watched from the host."""
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pyaed.detector import Detector
+from pyaed.dsp import FrontEnd
+from pyaed.errors import UserError
+from pyaed.metadata import ModelMetadata
+from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.run import Run
+from pyaed.operations.settings import model_settings
+
+log = logging.getLogger(__name__)
+
+
+def monitor(
+    run: Run,
+    port: str | None = None,
+    baudrate: int = 115200,
+    play: Path | None = None,
+    record: Path | None = None,
+    seconds: float | None = None,
+    real_time: bool = True,
+) -> list[Path]:
+    """Show what a board hears until the file or the time is over, or Ctrl-C.
+
+    Parameters
+    ----------
+    run : Run
+    port : str, optional
+        A board that runs the model; by default the image is built and the emulator started.
+    baudrate : int
+        Of that board's port.
+    play : path, optional
+        A sound file that stands for the microphone; an emulator has no other.
+    record : path, optional
+        Folder for the events and the streamed PCM.
+    seconds : float, optional
+    real_time : bool
+        Of `play`: the pace of a microphone; otherwise as fast as the board takes it.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    from pyaed.device.link import Link
+    from pyaed.device.verify import check_identity
+
+    model = run.quantized_model
+    if play is None and port is None:
+        raise UserError("the emulator has no microphone: give it a sound file with --play")
+    if model is None and (play is not None or port is None):
+        raise UserError("general.model_path: missing; --play and the emulator need the quantized model (.tflite)")
+    settings = detector = None
+    if model is not None:
+        settings = model_settings(run.config, model)
+        detector = Detector.from_settings(settings, run.config.deployment.detector)
+    pcm = None if play is None else _pcm(play, settings, seconds)
+    if port is not None:
+        with Link(port, baudrate) as link:
+            if settings is not None:
+                from pyaed.files import sha256
+
+                check_identity(link.identify(), sha256(model), settings.features.hash, settings.class_names)
+            return _watch(link, settings, detector, pcm, record, seconds, real_time)
+    deploy(run, EMULATED_BOARD)
+    with emulated(run) as link:
+        return _watch(link, settings, detector, pcm, record, seconds, real_time)
+
+
+def _pcm(play: Path, settings: ModelMetadata, seconds: float | None) -> Any:
+    from pyaed import data
+
+    whole = {**settings.preprocessing, "top_db": None, "max_length": None, "trim_last_second": False, "min_length": 0}
+    pcm = data.load_pcm(play, whole)
+    return pcm if seconds is None else pcm[: round(seconds * settings.features.sample_rate)]
+
+
+def _watch(link, settings, detector, pcm, record, seconds, real_time) -> list[Path]:
+    from pyaed.device.monitor import Monitor, listen, play
+    from pyaed.device.screen import Screen
+
+    identity = link.identify()
+    log_mel = None if settings is None else FrontEnd(replace(settings.features, center=False)).log_mel
+    watch = Monitor(link, f"{identity.board}  {identity.model_name}", log_mel, record)
+    crc = detector.crc if detector else None
+    blocks = listen(link, seconds, crc) if pcm is None else play(link, pcm, crc, real_time)
+    try:
+        with Screen() as screen, suppress(KeyboardInterrupt):
+            for block in blocks:
+                screen.show(watch.take(block))
+    finally:
+        written = watch.close()
+    lost = watch.state.lost_events
+    if lost:
+        log.warning("%d events were lost on the way", lost)
+    return written
