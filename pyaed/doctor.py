@@ -100,6 +100,8 @@ CHECKS = (
         "for YAMNet and transfer learning: set PYAED_PRETRAINED to the folder of ST's .h5 files",
     ),
     Check("MLflow", False, _module("mlflow"), "to track runs: pip install 'pyaed[tracking]'"),
+    Check("TensorBoard", False, _module("tensorboard"), "to look at trainings: pip install 'pyaed[tracking]'"),
+    Check("soundata", False, _module("soundata"), "to load ESC-50 and FSD50K: pip install 'pyaed[fetch]'"),
     Check("ST Edge AI", False, _version("stedgeai"), "optional: install ST Edge AI Core and put stedgeai on the PATH"),
     Check(
         "STM32CubeProgrammer",
