@@ -93,6 +93,11 @@ def streamed(
 
 def test_set(config: Config, settings: ModelMetadata) -> Any:
     names = [name for name in settings.class_names if name != settings.garbage_class]
+    if settings.garbage_class and not config.dataset.use_garbage_class:
+        log.warning(
+            "the model has the class '%s', but nothing tests it: dataset.use_garbage_class=True draws clips for it",
+            settings.garbage_class,
+        )
     sets = read_sets(config, names)
     if sets.test is None:
         raise UserError(

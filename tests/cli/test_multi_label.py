@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -72,6 +73,15 @@ def test_all_the_way_to_the_int8_model_and_its_events(folder, tmp_path):
     report = json.loads((tmp_path / "run/evaluation/int8_engine_report.json").read_text())
     assert report["mean_average_precision"] > 0.5
     assert [report["classes"][name]["threshold"] for name in NAMES] == list(carried.class_thresholds)
+
+    own = {"general": {"model_path": str(run.quantized_model)}, "hydra": {"run": {"dir": str(tmp_path / "deployed")}}}
+    operations.run_mode(operations.start(config.parse(own), (), "deployment"), "deployment")
+    generated = (tmp_path / "deployed/deployment/aed_live_settings.c").read_text()
+    on = [
+        float.fromhex(value) for value in re.findall(r"(\S+)F,", generated.partition("on[] = {")[2].partition("}")[0])
+    ]
+    np.testing.assert_array_equal(np.float32(on), np.float32(carried.class_thresholds))
+    assert ".multi_label = 1," in generated
 
     long = np.concatenate([np.zeros(3 * RATE), sound(["alarm", "engine"], 99), np.zeros(RATE)])
     soundfile.write(tmp_path / "long.wav", long, RATE)
