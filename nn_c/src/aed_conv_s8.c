@@ -68,10 +68,9 @@ static void gather(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_
   }
 }
 
-#ifdef AED_SIMD32
+#ifdef AED_USE_TILES
 
-void aed_conv_s8(const void *params, uint8_t *arena) {
-  const aed_conv_params *p = params;
+static void tiles(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;
   const int32_t depth = p->kernel_h * p->kernel_w * p->in_c, n_pairs = aed_pairs(depth);
@@ -99,10 +98,11 @@ void aed_conv_s8(const void *params, uint8_t *arena) {
   }
 }
 
-#else
+#endif
 
-void aed_conv_s8(const void *params, uint8_t *arena) {
-  const aed_conv_params *p = params;
+#ifndef AED_SIMD32
+
+static void pixels(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;
   const int32_t depth = p->kernel_h * p->kernel_w * p->in_c;
@@ -125,3 +125,15 @@ void aed_conv_s8(const void *params, uint8_t *arena) {
 }
 
 #endif
+
+void aed_conv_s8(const void *params, uint8_t *arena) {
+#ifdef AED_USE_TILES
+  if (AED_USE_TILES) {
+    tiles(params, arena);
+    return;
+  }
+#endif
+#ifndef AED_SIMD32
+  pixels(params, arena);
+#endif
+}

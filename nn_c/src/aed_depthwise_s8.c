@@ -1,6 +1,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "aed_avx2.h"
 #include "aed_nn_kernels.h"
 #include "aed_nn_math.h"
 #include "aed_simd32.h"
@@ -40,9 +41,14 @@ static void store(const aed_conv_params *p, int32_t c, int32_t n, const int32_t 
 static void pixel(const aed_conv_params *p, const uint8_t *arena, const uint32_t *taps, int8_t *y) {
   const int32_t n_taps = p->kernel_h * p->kernel_w;
   const uint32_t *const taps_end = taps + n_taps;
-  const int8_t *w = p->weights;
   int32_t c = 0;
   if (p->depth_multiplier == 1) {
+#ifdef AED_AVX2
+    if (aed_has_avx2()) {
+      c = aed_depthwise_pixel_avx2(p, arena, taps, y);
+    }
+#endif
+    const int8_t *w = p->weights + c * n_taps;
     for (; c + 4 <= p->out_c; c += 4) {
       int32_t a0 = p->bias[c], a1 = p->bias[c + 1], a2 = p->bias[c + 2], a3 = p->bias[c + 3];
       const int8_t *base = (const int8_t *)arena + c;
@@ -61,7 +67,7 @@ static void pixel(const aed_conv_params *p, const uint8_t *arena, const uint32_t
   for (; c < p->out_c; c++) {
     int32_t acc = p->bias[c];
     const int8_t *base = (const int8_t *)arena + c / p->depth_multiplier;
-    w = p->weights + (c / 4) * 4 * n_taps + c % 4;
+    const int8_t *w = p->weights + (c / 4) * 4 * n_taps + c % 4;
     for (const uint32_t *tap = taps; tap != taps_end; tap++, w += 4) {
       acc += base[*tap] * *w;
     }

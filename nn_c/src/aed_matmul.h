@@ -2,8 +2,16 @@
 #ifndef AED_MATMUL_H
 #define AED_MATMUL_H
 
+#include "aed_avx2.h"
 #include "aed_nn_kernels.h"
 #include "aed_simd32.h"
+
+/* Kernels that widen tiles of pixels: always, where the machine has them, or not at all. */
+#if defined(AED_SIMD32)
+#define AED_USE_TILES 1
+#elif defined(AED_AVX2)
+#define AED_USE_TILES aed_has_avx2()
+#endif
 
 /* Bytes of four channels of packed weights: [depth / 4][4 channels][4], zeros at the end. */
 static inline int32_t aed_quad_bytes(int32_t depth) {
@@ -23,16 +31,17 @@ void aed_matmul_1row(const aed_conv_params *p, int32_t depth, const int8_t *x, i
 void aed_matmul_2rows(const aed_conv_params *p, int32_t depth, const int8_t *x0, const int8_t *x1,
                       int8_t *y0, int8_t *y1);
 
-#ifdef AED_SIMD32
+#ifdef AED_USE_TILES
 /* Pairs that a run of depth values takes, filled up to whole words of four bytes. */
 static inline int32_t aed_pairs(int32_t depth) {
   return (depth + 3) / 4 * 2;
 }
 
-/* Widens two rows of depth values to pairs, [pairs][2] words: values 0 and 2, 1 and 3, 4 and 6 ...
- * Doubled sums save instructions when they are rounded, so either these values or the weights are
- * doubled, whichever is less work: doubled values are a matter of the layer's inputs, of which a
- * window has many copies. */
+/* Widens two rows of depth values to int16 in 2 * pairs words, in an order that is
+ * aed_matmul_tile's own affair; on a Cortex-M33 [pairs][2] words: values 0 and 2, 1 and 3, 4 and 6
+ * ... Doubled sums save instructions when they are rounded, so either these values or the weights
+ * are doubled, whichever is less work: doubled values are a matter of the layer's inputs, of which
+ * a window has many copies. */
 void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, int32_t doubled,
                   uint32_t *out);
 

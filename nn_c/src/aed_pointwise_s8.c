@@ -1,12 +1,13 @@
+#include <string.h>
+
 #include "aed_matmul.h"
 #include "aed_nn_math.h"
 
-#ifdef AED_SIMD32
+#ifdef AED_USE_TILES
 
 /* Tiles run over the output pixels; every pixel of a tile is widened before the first output is
  * written. */
-void aed_pointwise_s8(const void *params, uint8_t *arena) {
-  const aed_conv_params *p = params;
+static void tiles(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;
   const int32_t depth = p->in_c, n_pairs = aed_pairs(depth);
@@ -33,12 +34,11 @@ void aed_pointwise_s8(const void *params, uint8_t *arena) {
   }
 }
 
-#else
+#endif
 
-#include <string.h>
+#ifndef AED_SIMD32
 
-void aed_pointwise_s8(const void *params, uint8_t *arena) {
-  const aed_conv_params *p = params;
+static void pixels(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;
   int8_t *copy = (int8_t *)arena + p->scratch; /* of two pixels, where the output replaces them */
@@ -64,3 +64,15 @@ void aed_pointwise_s8(const void *params, uint8_t *arena) {
 }
 
 #endif
+
+void aed_pointwise_s8(const void *params, uint8_t *arena) {
+#ifdef AED_USE_TILES
+  if (AED_USE_TILES) {
+    tiles(params, arena);
+    return;
+  }
+#endif
+#ifndef AED_SIMD32
+  pixels(params, arena);
+#endif
+}
