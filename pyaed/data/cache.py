@@ -75,15 +75,17 @@ def save_entry(path: Path, array: np.ndarray) -> bool:
     # A file beside the entry: atomic_path's folder would cost more than the features of a short clip.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(buffer.getbuffer())
+        try:
+            temporary.write_bytes(buffer.getbuffer())
+        except FileNotFoundError:  # the folder of this letter isn't there yet
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(buffer.getbuffer())
         os.replace(temporary, path)
     except OSError as error:
         log.warning("feature cache: cannot write %s (%s); going on without it", path, error.strerror or error)
-        return False
-    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        return False
     return True
 
 
