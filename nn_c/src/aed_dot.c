@@ -33,14 +33,17 @@ void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]
 /* Sums in local variables, which nothing else can point at. */
 void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]) {
   int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
-  for (; depth > 0; depth -= 4, x += 4, w += 16) {
-    const int32_t n = depth < 4 ? depth : 4;
-    for (int32_t i = 0; i < n; i++) {
-      a0 += x[i] * w[i];
-      a1 += x[i] * w[4 + i];
-      a2 += x[i] * w[8 + i];
-      a3 += x[i] * w[12 + i];
-    }
+  for (; depth >= 4; depth -= 4, x += 4, w += 16) {
+    a0 += x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + x[3] * w[3];
+    a1 += x[0] * w[4] + x[1] * w[5] + x[2] * w[6] + x[3] * w[7];
+    a2 += x[0] * w[8] + x[1] * w[9] + x[2] * w[10] + x[3] * w[11];
+    a3 += x[0] * w[12] + x[1] * w[13] + x[2] * w[14] + x[3] * w[15];
+  }
+  for (; depth > 0; depth--, x++, w++) {
+    a0 += *x * w[0];
+    a1 += *x * w[4];
+    a2 += *x * w[8];
+    a3 += *x * w[12];
   }
   acc[0] = a0;
   acc[1] = a1;

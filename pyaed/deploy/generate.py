@@ -168,7 +168,8 @@ def generate(
     Returns
     -------
     Path
-        The folder: aed_model.c/.h, aed_features.c/.h, aed_identity.c/.h, aed_live_settings.c/.h, aed_link_messages.h.
+        The folder: aed_model.c/.h, aed_features.c/.h, aed_identity.c/.h, aed_live_settings.c/.h, aed_link_messages.h, and
+        the memory plan as plan.txt and plan.svg.
 
     Raises
     ------
@@ -186,6 +187,7 @@ def generate(
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         nn.write_c(program, temporary)
+        nn.write_plan(program, temporary)
         write_features(spec, temporary)
         write_messages_header(temporary)
         values = {

@@ -3,7 +3,16 @@
 from pyaed.nn.graph import Graph, read_metadata_buffer, read_tflite
 from pyaed.nn.program import Program, compile_graph
 
-__all__ = ["Engine", "Graph", "Program", "compile_graph", "read_metadata_buffer", "read_tflite", "write_c"]
+__all__ = [
+    "Engine",
+    "Graph",
+    "Program",
+    "compile_graph",
+    "read_metadata_buffer",
+    "read_tflite",
+    "write_c",
+    "write_plan",
+]
 
 
 def __getattr__(name: str):
@@ -16,4 +25,8 @@ def __getattr__(name: str):
         from pyaed.nn.codegen import write_c
 
         return write_c
+    if name == "write_plan":
+        from pyaed.nn.pictures import write_plan
+
+        return write_plan
     raise AttributeError(name)

@@ -84,7 +84,7 @@ def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
         joined.append(replace(stage, params=params))
         bands.append({"rows": rows[number], "capacity": [*capacity, 0][number]})
     return Step(
-        "+".join(stage.operator for stage in stages),
+        f"CHAIN of {len(stages)}",
         "aed_chain_s8",
         stages[0].reads | others,
         stages[-1].output,

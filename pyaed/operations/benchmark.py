@@ -22,7 +22,8 @@ def benchmark(
     current_ma: float | None = None,
     voltage: float = 3.3,
 ) -> None:
-    """Print what each stage and layer costs, next to the published figures, and write ``benchmark.json``.
+    """Print what each stage and layer costs, next to the published figures, and write ``benchmark.json`` and
+    ``profile.svg`` (the layers as a bar chart).
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ def benchmark(
     from pyaed.device.benchmark_report import as_json, as_text
     from pyaed.device.link import Link
     from pyaed.device.verify import check_identity
+    from pyaed.nn.pictures import profile_svg
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     if (current_ma is not None and current_ma <= 0) or voltage <= 0:
@@ -56,6 +58,8 @@ def benchmark(
             check_identity(link.identify(), program.hash, settings.features.hash, None)
         result = service.benchmark(link, settings.features.patch_hop, program.table(), runs)
     run.echo(as_text(result, estimate, current_ma, voltage))
+    bars = [(row.name[-44:], row.count, row.per_mac) for row in result.rows if row.stage == "node"]
+    write_text(run.folder / "profile.svg", profile_svg(f"{result.model} on {result.board}", bars, result.unit))
     image = run.image.table() if port is None else None
     write_text(
         run.folder / "benchmark.json", json.dumps(as_json(result, estimate, image, current_ma, voltage), indent=1)
