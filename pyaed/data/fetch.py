@@ -9,16 +9,16 @@ import http.client
 import logging
 import os
 import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+from pyaed.data.archives import open_archive
 from pyaed.errors import UserError, nearest
-from pyaed.files import atomic_path
 from pyaed.progress import progress
 
 log = logging.getLogger(__name__)
@@ -170,28 +170,15 @@ def _append(url: str, part: Path, label: str) -> None:
 
 def _unpack(parts: list[Path], folder: Path, unwrap: list[str]) -> None:
     """Unpack an archive, of one part or of several, into `folder`; of the folders `unwrap` their content."""
-    archive = next(path for path in parts if path.suffix == ".zip")
-    log.info("unpacking %s", archive.name)
-    whole = archive.with_name(f"{archive.stem}_whole.zip")
-    if len(parts) > 1:
-        tool = shutil.which("zip")
-        if tool is None:
-            raise UserError(
-                f"{archive} comes in {len(parts)} parts, which the program zip joins: sudo apt-get install zip"
-            )
-        with atomic_path(whole) as temporary:
-            command = [tool, "-q", "-s", "0", str(archive), "--out", str(temporary)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise UserError(f"zip can't join the parts of {archive}: {(done.stdout + done.stderr).strip()[-300:]}")
+    name = parts[0].with_suffix("").name
+    log.info("unpacking %s", name)
     try:
-        with zipfile.ZipFile(whole if len(parts) > 1 else archive) as file:
-            for item in progress(file.infolist(), label="unpacking", unit="files"):
-                file.extract(item, folder)  # names that lead out of the folder are made harmless by zipfile
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"cannot unpack {archive} into {folder}: {error}") from error
-    finally:
-        whole.unlink(missing_ok=True)
+        archive, members = open_archive(parts)
+        with archive:
+            for member in progress(members, label="unpacking", unit="files"):
+                archive.extract(member, folder)  # names that lead out of the folder are made harmless by zipfile
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
+        raise UserError(f"cannot unpack {name} into {folder}: {error}") from error
     for name in unwrap:
         shutil.copytree(folder / name, folder, dirs_exist_ok=True, copy_function=os.replace)
         shutil.rmtree(folder / name)

@@ -3,10 +3,10 @@
 import hashlib
 import io
 import json
-import subprocess
 import sys
 import threading
 import zipfile
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -18,6 +18,7 @@ from pyaed import cli
 from pyaed.config import load
 from pyaed.data import fetch as module
 from pyaed.data import read_sets
+from pyaed.data.archives import CENTRAL, END, END_MARK, open_archive
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,6 +84,23 @@ def packed(files):
         for name, data in files.items():
             archive.writestr(name, data)
     return out.getvalue()
+
+
+def in_parts(data, size):
+    """Cut an archive into parts as `zip -s` does; returns (ending, content) of each."""
+    end = data.rfind(END_MARK)
+    _, _, _, _, count, n_directory, at, _ = END.unpack_from(data, end)
+    body, directory = b"PK\7\x08" + data[:at], bytearray(data[at : at + n_directory])
+    start, at = len(body), 0
+    for _ in range(count):
+        entry = list(CENTRAL.unpack_from(directory, at))
+        entry[15], entry[18] = divmod(entry[18] + 4, size)
+        CENTRAL.pack_into(directory, at, *entry)
+        at += CENTRAL.size + sum(entry[12:15])
+    last = (start + n_directory + END.size - 1) // size
+    whole = body + directory + END.pack(END_MARK, last, start // size, count, count, n_directory, start % size, 0)
+    parts = [whole[i : i + size] for i in range(0, len(whole), size)]
+    return [(f".z{i:02d}" if i < len(parts) else ".zip", part) for i, part in enumerate(parts, 1)]
 
 
 def index_of(server, files, monkeypatch, name):
@@ -186,21 +204,16 @@ def test_an_archive_without_a_listed_file(server, esc50, tmp_path, monkeypatch, 
 
 
 def test_fsd50k_comes_in_parts(server, tmp_path, monkeypatch, capsys):
-    """Archives in parts, as FSD50K's are, made by the same program."""
+    """Archives in parts, as FSD50K's are."""
     __import__("soundata.datasets.fsd50k")
     files = {f"FSD50K.dev_audio/{i}.wav": sound(i) for i in range(4)}
-    (tmp_path / "made/FSD50K.dev_audio").mkdir(parents=True)
-    for path, data in files.items():
-        (tmp_path / "made" / path).write_bytes(data)
-    command = ["zip", "-q", "-s", "64k", "-r", "FSD50K.dev_audio.zip", "FSD50K.dev_audio"]
-    subprocess.run(command, cwd=tmp_path / "made", check=True)
-    parts = sorted((tmp_path / "made").glob("FSD50K.dev_audio.z*"), reverse=True)
-    assert len(parts) > 2
+    parts = in_parts(packed(files), 70_000)
+    assert len(parts) > 3
     truth = {"FSD50K.ground_truth/dev.csv": b"fname,labels,mids,split\n0,Bark,/m/1,train\n"}
     monkeypatch.setattr(
         "soundata.datasets.fsd50k.REMOTES",
         {
-            "FSD50K.dev_audio": [remote(server, path.name, path.read_bytes()) for path in parts],
+            "FSD50K.dev_audio": [remote(server, f"FSD50K.dev_audio{ending}", data) for ending, data in parts],
             "ground_truth": remote(server, "FSD50K.ground_truth.zip", packed(truth)),
         },
     )
@@ -216,10 +229,46 @@ def test_fsd50k_comes_in_parts(server, tmp_path, monkeypatch, capsys):
         ".archives", "FSD50K.dev_audio", "FSD50K.ground_truth",
     ]  # fmt: skip
 
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
-    code, _, err = fetch("fsd50k", "--to", tmp_path / "other", monkeypatch=monkeypatch, capsys=capsys)
-    assert code == 2
-    assert "which the program zip joins: sudo apt-get install zip" in err
+
+@pytest.mark.parametrize("size", [30, 1000, 2000])
+def test_parts_are_read_as_the_whole(tmp_path, size):
+    rng = np.random.default_rng(size)
+    files = {f"a/{i}.bin": rng.integers(0, 4, 100 * i, dtype=np.uint8).tobytes() for i in range(9)} | {"ä.txt": b"x"}
+    paths = []
+    for ending, data in in_parts(packed(files), size):
+        paths.append(tmp_path / f"set{ending}")
+        paths[-1].write_bytes(data)
+    archive, members = open_archive(paths[::-1])
+    with archive:
+        assert {member.filename: archive.read(member) for member in members} == files
+        for member in members:
+            archive.extract(member, tmp_path / "out")
+    assert all((tmp_path / "out" / name).read_bytes() == data for name, data in files.items())
+
+    with pytest.raises(zipfile.BadZipFile, match=f"it has {len(paths)} parts, {len(paths) - 1} are given"):
+        open_archive(paths[1:])
+    with pytest.raises(zipfile.BadZipFile, match="no directory at its end"):
+        open_archive(paths[:2])
+
+
+@pytest.mark.parametrize("place", range(-120, 0, 3))
+def test_a_damaged_directory_is_an_error(tmp_path, place):
+    """A byte of the directory is another one: an error of zipfile's kind, or other names, never anything else."""
+    paths = []
+    for ending, data in in_parts(packed({"a.bin": bytes(300), "b.bin": bytes(range(200))}), 400):
+        paths.append(tmp_path / f"set{ending}")
+        paths[-1].write_bytes(data)
+    data = bytearray(paths[-1].read_bytes())
+    data[place] ^= 0x5A
+    paths[-1].write_bytes(data)
+    try:
+        archive, members = open_archive(paths)
+        with archive:
+            for member in members:
+                archive.extract(member, tmp_path / "out")
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError):  # what the caller tells as an error
+        pass
+    assert {path.name for path in tmp_path.iterdir()} <= {"out", *(path.name for path in paths)}
 
 
 def test_no_network_no_soundata_no_such_set(server, esc50, tmp_path, monkeypatch, capsys):
