@@ -5,6 +5,7 @@
 #include "aed_features.h"
 #include "aed_identity.h"
 #include "aed_link_messages.h"
+#include "aed_mlperf.h"
 #include "aed_model.h"
 #include "board.h"
 
@@ -27,6 +28,22 @@ static uint8_t unasked[AED_LIVE_PAYLOAD] ALIGNED(8, "aed_link");
 static aed_stream stream;
 static aed_frame_receiver receiver;
 static aed_commands commands;
+
+/* Instead of the link: the console of a benchmark. */
+static _Noreturn void run_mlperf(const aed_detector *detector) {
+  static aed_mlperf console;
+  aed_mlperf_start(&console, detector);
+  for (;;) {
+    uint8_t bytes[64];
+    const size_t n = aed_board_read(bytes, sizeof bytes);
+    if (n == 0) {
+      aed_board_idle();
+    }
+    for (size_t i = 0; i < n; i++) {
+      aed_mlperf_receive(&console, (char)bytes[i]);
+    }
+  }
+}
 
 /* The link may be in the middle of a frame: a zero ends it. */
 void aed_on_fault(const aed_board_fault *fault) {
@@ -72,6 +89,9 @@ int main(void) {
     aed_board_exit(EXIT_BAD_IMAGE);
   }
   aed_commands_reset(&commands);
+  if (AED_MLPERF) {
+    run_mlperf(&commands.detector);
+  }
   int32_t alone = AED_LIVE_AUTOSTART; /* until a host speaks */
   if (alone) {
     (void)aed_live_start(&commands.live, AED_LIVE_MICROPHONE, AED_LIVE_LINES);

@@ -78,6 +78,9 @@ void aed_board_idle(void);
 /* Send n bytes. Waits until the last one is on its way. */
 void aed_board_write(const uint8_t *data, size_t n);
 
+/* Time since the start, modulo 2^32. An emulator's time is not a chip's. */
+uint32_t aed_board_microseconds(void);
+
 /* Free-running 32-bit counter; differences are taken modulo 2^32. */
 uint32_t aed_board_counter(void);
 

@@ -25,6 +25,9 @@ void aed_board_lamp(int32_t on) {
 }
 
 size_t aed_board_read(uint8_t *data, size_t n) {
+  if (n == 0) {
+    return 0;
+  }
   const ssize_t got = read(STDIN_FILENO, data, n);
   if (got <= 0) {
     aed_board_exit(got == 0 ? 0 : 2);
@@ -44,6 +47,10 @@ void aed_board_write(const uint8_t *data, size_t n) {
     data += done;
     n -= (size_t)done;
   }
+}
+
+uint32_t aed_board_microseconds(void) {
+  return aed_board_counter() / 1000u;
 }
 
 uint32_t aed_board_counter(void) {

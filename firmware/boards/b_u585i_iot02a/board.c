@@ -143,6 +143,15 @@ void aed_board_write(const uint8_t *data, size_t n) {
   aed_uart_write(data, n);
 }
 
+uint32_t aed_board_microseconds(void) {
+  uint32_t before, left;
+  do { /* again when the tick came between */
+    before = ticks;
+    left = SYST_VAL;
+  } while (before != ticks);
+  return before * (1000000u / TICKS_PER_SECOND) + (SYST_LOAD - left) / (clock_hz / 1000000u);
+}
+
 uint32_t aed_board_counter(void) {
   return DWT_CYCCNT;
 }

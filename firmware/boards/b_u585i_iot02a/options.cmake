@@ -5,4 +5,5 @@ set(AED_USE_SMPS 0 CACHE STRING "1: core supply from the switching regulator; 0:
 set(AED_ICACHE_WAYS 2 CACHE STRING "2 or 1")
 set(AED_MIC_EDGE 0 CACHE STRING "clock edge on which the microphone's bit is taken: 0 rising, 1 falling")
 set(AED_MIC_SCALE 2 CACHE STRING "code of the filter's gain, 0 to 63: 2 is +6 dB (as ST's demo), 44 is -12 dB (can't saturate)")
-set(AED_BOARD_OPTIONS AED_BAUDRATE AED_WATCHDOG_SECONDS AED_USE_SMPS AED_ICACHE_WAYS AED_MIC_EDGE AED_MIC_SCALE)
+set(AED_MLPERF 0 CACHE STRING "console of the MLPerf Tiny benchmark instead of the link: 0 off, 1 kws01, 2 ic01, 3 ad01, 4 vww01")
+set(AED_BOARD_OPTIONS AED_MLPERF AED_BAUDRATE AED_WATCHDOG_SECONDS AED_USE_SMPS AED_ICACHE_WAYS AED_MIC_EDGE AED_MIC_SCALE)

@@ -22,6 +22,7 @@
 #define TIMER_VALUE (*(volatile uint32_t *)(TIMER + 0x04u))
 #define TIMER_CTRL (*(volatile uint32_t *)(TIMER + 0x08u))
 #define TIMER_CTRL_ENABLE_32_BIT 0x82u
+#define TIMER_TICKS_PER_MICROSECOND 20u
 
 #define CALIBRATION_ROUNDS 100000u
 
@@ -81,6 +82,15 @@ void aed_board_write(const uint8_t *data, size_t n) {
     }
     UART_DATA = data[i];
   }
+}
+
+uint32_t aed_board_microseconds(void) {
+  static uint64_t passed;
+  static uint32_t last;
+  const uint32_t now = aed_board_counter();
+  passed += now - last;
+  last = now;
+  return (uint32_t)(passed / TIMER_TICKS_PER_MICROSECOND);
 }
 
 uint32_t aed_board_counter(void) {
