@@ -2,15 +2,15 @@
 #ifndef AED_AVX2_H
 #define AED_AVX2_H
 
+#include "aed_nn_kernels.h"
+#include "aed_nn_math.h"
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(AED_PORTABLE)
 #define AED_AVX2 1
 
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "aed_nn_kernels.h"
-#include "aed_nn_math.h"
 
 #define AED_TARGET_AVX2 __attribute__((target("avx2")))
 
