@@ -105,8 +105,18 @@ def hear(
     Raises
     ------
     LinkError
-        When an event was lost on the way.
+        When an event was lost on the way. What `Link.repeat` deals with starts the recording again.
     """
+    return link.repeat(lambda: _hear(link, pcm, class_names, settings_crc, on_progress))
+
+
+def _hear(
+    link: Link,
+    pcm: np.ndarray,
+    class_names: Sequence[str],
+    settings_crc: int | None,
+    on_progress: Callable[[int], None] | None,
+) -> list[dict[str, Any]]:
     rate = link.identify().sample_rate
     listen(link, LINK, EVENTS, settings_crc)
     for start in range(0, len(pcm), rate):

@@ -63,6 +63,11 @@ def features(config: Config, settings: ModelMetadata, clips: Any, label: str) ->
     )
 
 
+def whole(settings: ModelMetadata) -> dict[str, Any]:
+    """Return the preprocessing of recordings that are heard as they are: nothing is cut out of them."""
+    return {**settings.preprocessing, "top_db": None, "max_length": None, "trim_last_second": False}
+
+
 def streamed(
     config: Config, settings: ModelMetadata, detector: Detector, clips: Any, label: str
 ) -> tuple[Any, np.ndarray]:
@@ -72,7 +77,6 @@ def streamed(
     """
     from pyaed import data
 
-    whole = {**settings.preprocessing, "top_db": None, "max_length": None, "trim_last_second": False}
     try:
         front_end = StreamFrontEnd(detector)
     except UserError as error:
@@ -80,13 +84,14 @@ def streamed(
         front_end = FrontEnd(detector.features)
     # The cache holds the patches of whole clips, which may be one less.
     patches = data.extract_features(
-        clips, front_end, whole, label=label, skip_bad=config.dataset.skip_bad_clips, cache=False
+        clips, front_end, whole(settings), label=label, skip_bad=config.dataset.skip_bad_clips, cache=False
     )
     judged = [np.ones(len(patches), bool)]
     if detector.gate:
         counts = np.bincount(patches.clip_index, minlength=len(patches.clips))
         judged = [
-            loud_patches(data.load_pcm(clip.path, whole), n, detector)[0] for clip, n in zip(patches.clips, counts)
+            loud_patches(data.load_pcm(clip.path, whole(settings)), n, detector)[0]
+            for clip, n in zip(patches.clips, counts)
         ]
     return patches, np.concatenate(judged)
 

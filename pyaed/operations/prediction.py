@@ -10,10 +10,12 @@ from pyaed import text
 from pyaed.detector import Detector, find_events
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
-from pyaed.operations.clips import features, streamed
+from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.clips import features, streamed, whole
 from pyaed.operations.evaluation import predictor_of
 from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
 from pyaed.operations.settings import model_settings
+from pyaed.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +62,20 @@ def _predict_patches(run: Run, path: Path, patches: np.ndarray) -> np.ndarray:
 
 
 def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None:
-    """What the board would say about whole recordings, by the same C."""
+    """What the board says about whole recordings, or would say: its post-processing is the host's."""
     from pyaed import evaluation
 
     detector = Detector.from_settings(settings, run.config.deployment.detector)
+    if path.suffix not in FLOAT_SUFFIXES and run.config.prediction.target == "emulator":
+        events = _board_hears(run, settings, detector, clips)
+    else:
+        events = _host_hears(run, settings, detector, path, clips)
+    rows = [{"file": name, **event} for name, found in events.items() for event in found]
+    run.echo(text.table(rows, {"onset": ".2f", "offset": ".2f", "score": ".1%"}) or "no events")
+    log.info("events: %s, %s", *evaluation.write_events(run.folder, events))
+
+
+def _host_hears(run: Run, settings: ModelMetadata, detector: Detector, path: Path, clips: Any) -> dict[str, list]:
     patches, judged = streamed(run.config, settings, detector, clips, "features")
     probabilities = np.zeros((len(patches), len(settings.class_names)), np.float32)
     if judged.any():
@@ -72,6 +84,17 @@ def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None
     for i, clip in enumerate(patches.clips):
         own = patches.clip_index == i
         events[clip.name] = find_events(probabilities[own & judged], detector, judged[own])
-    rows = [{"file": name, **event} for name, found in events.items() for event in found]
-    run.echo(text.table(rows, {"onset": ".2f", "offset": ".2f", "score": ".1%"}) or "no events")
-    log.info("events: %s, %s", *evaluation.write_events(run.folder, events))
+    return events
+
+
+def _board_hears(run: Run, settings: ModelMetadata, detector: Detector, clips: Any) -> dict[str, list]:
+    """Stream every recording to the live detector of the emulated board."""
+    from pyaed import data
+    from pyaed.device import live
+
+    deploy(run, EMULATED_BOARD)
+    with emulated(run) as link:
+        return {
+            clip.name: live.hear(link, data.load_pcm(clip.path, whole(settings)), settings.class_names, detector.crc)
+            for clip in progress(clips, len(clips), "live", "recordings")
+        }

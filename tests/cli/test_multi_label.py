@@ -83,6 +83,13 @@ def test_all_the_way_to_the_int8_model_and_its_events(folder, tmp_path):
     np.testing.assert_array_equal(np.float32(on), np.float32(carried.class_thresholds))
     assert ".multi_label = 1," in generated
 
+    run.config.evaluation.as_device = True
+    run.config.deployment.detector.silence_gate = -50
+    operations.run_mode(run, "evaluation")
+    device, usual = run.reports["int8 engine as device"], run.reports["int8 engine"]
+    assert device.clip_accuracy.total == usual.clip_accuracy.total
+    assert device.mean_average_precision > 0.5
+
     long = np.concatenate([np.zeros(3 * RATE), sound(["alarm", "engine"], 99), np.zeros(RATE)])
     soundfile.write(tmp_path / "long.wav", long, RATE)
     own = {
@@ -95,7 +102,17 @@ def test_all_the_way_to_the_int8_model_and_its_events(folder, tmp_path):
     assert all(0 <= event["onset"] < event["offset"] <= 6.1 and event["class"] in NAMES for event in events)
     rows = list(csv.DictReader((tmp_path / "predicted/events.csv").read_text().splitlines()))
     assert [float(row["onset"]) for row in rows] == [event["onset"] for event in events]
-    del own["prediction"]["timeline"]
+    # The emulated board's live detector hears the same.
+    own["deployment"] = {"detector": {"alpha": 0.8, "silence_gate": -60}}
+    for target in ("engine", "emulator"):
+        own["prediction"]["target"] = target
+        own["hydra"] = {"run": {"dir": str(tmp_path / target)}}
+        operations.run_mode(operations.start(config.parse(own), (), "prediction"), "prediction")
+    gated = [(tmp_path / target / "events.json").read_text() for target in ("engine", "emulator")]
+    assert gated[0] == gated[1]
+    assert json.loads(gated[0])["long.wav"]
+    del own["prediction"]["timeline"], own["prediction"]["target"]
+    own["hydra"] = {"run": {"dir": str(tmp_path / "predicted")}}
     run = operations.start(config.parse(own), (), "prediction")
     operations.run_mode(run, "prediction")
     (row,) = json.loads((tmp_path / "predicted/predictions.json").read_text())

@@ -12,7 +12,7 @@ from pyaed.config.schema import Detector as Section
 from pyaed.detector import Detector, EventFinder, StreamFrontEnd, find_events, loud_patches
 from pyaed.device import live
 from pyaed.device.emulator import Emulator
-from pyaed.device.link import DeviceError
+from pyaed.device.link import DeviceError, LinkTimeout
 from pyaed.errors import UserError
 
 RATE = images.SPEC.sample_rate
@@ -137,3 +137,18 @@ def test_what_is_refused(link):
     link.detect(images.noise(100))  # takes the stream
     assert status("stream", position=1000) == -3
     assert status("features", position=5) == -3
+
+
+def test_a_lost_reply_starts_the_recording_again(link):
+    detector, pcm = Detector.from_settings(images.METADATA), mix(2, 3)
+    lose, request, count = {5}, link.request, iter(range(1000))
+
+    def spoilt(name, *arguments, **fields):
+        reply = request(name, *arguments, **fields)
+        if name == "stream" and next(count) in lose:
+            raise LinkTimeout("lost")
+        return reply
+
+    link.request = spoilt
+    assert live.hear(link, pcm, detector.class_names, detector.crc) == on_host(pcm, detector)
+    assert next(count) == 6 + 2 * 8

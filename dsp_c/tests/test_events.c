@@ -1,0 +1,134 @@
+/* Events and gate from C alone, under the sanitizers: refused settings, exact memory, every class
+ * at once. tests/detector holds the rules. */
+#include "aed_events.h"
+#include "aed_gate.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                                           \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                       \
+      exit(1);                                                                                     \
+    }                                                                                              \
+  } while (0)
+
+enum { N_CLASSES = 5, PATCHES = 4000 };
+
+static const float on[N_CLASSES] = {0.5F, 0.5F, 0.6F, 0.7F, 0.1F};
+static const float off[N_CLASSES] = {0.4F, 0.5F, 0.2F, 0.7F, 0.0F};
+
+static aed_events_config make_config(uint32_t majority) {
+  return (aed_events_config){
+      .n_classes = N_CLASSES,
+      .multi_label = 1,
+      .garbage_class = 3,
+      .on = on,
+      .off = off,
+      .alpha = 0.5F,
+      .majority = majority,
+      .min_patches = 2,
+  };
+}
+
+static void test_refused(void) {
+  aed_events events;
+  uint32_t memory[256];
+  aed_events_config config = make_config(3);
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_OK);
+  CHECK(aed_events_init(&events, &config, memory, aed_events_size(&config) - 1) == AED_ERR_SIZE);
+  CHECK(aed_events_init(NULL, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  CHECK(aed_events_init(&events, NULL, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  CHECK(aed_events_init(&events, &config, NULL, sizeof memory) == AED_ERR_ARGUMENT);
+  config.on = off;
+  config.off = on;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  const struct {
+    uint32_t n_classes, majority, min_patches;
+    float alpha;
+  } wrong[] = {{0, 1, 1, 1.0F}, {5, 0, 1, 1.0F},  {5, 256, 1, 1.0F}, {5, 1, 0, 1.0F},
+               {5, 1, 1, 0.0F}, {5, 1, 1, 1.01F}, {5, 1, 1, -0.5F}};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    config = make_config(wrong[i].majority);
+    config.n_classes = wrong[i].n_classes;
+    config.min_patches = wrong[i].min_patches;
+    config.alpha = wrong[i].alpha;
+    CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  }
+}
+
+/* Every event that began ends, in order, and is long enough; nothing is written outside. */
+static void test_balance(uint32_t majority) {
+  const aed_events_config config = make_config(majority);
+  aed_events events;
+  void *memory = malloc(aed_events_size(&config));
+  aed_event *found = malloc(N_CLASSES * sizeof *found);
+  uint32_t open[N_CLASSES] = {0}, n, total = 0, noise = 7;
+  CHECK(aed_events_init(&events, &config, memory, aed_events_size(&config)) == AED_OK);
+  for (uint32_t patch = 0; patch <= PATCHES; patch++) {
+    float scores[N_CLASSES];
+    for (uint32_t i = 0; i < N_CLASSES; i++) {
+      noise = noise * 1664525u + 1013904223u;
+      scores[i] = (float)(noise >> 24) / 255.0F;
+    }
+    if (patch == PATCHES) {
+      aed_events_finish(&events, found, &n);
+    } else {
+      aed_events_push(&events, patch % 97 == 0 ? NULL : scores, found, &n);
+    }
+    CHECK(n <= N_CLASSES);
+    for (uint32_t i = 0; i < n; i++) {
+      const uint32_t c = (uint32_t)found[i].class_index;
+      CHECK(c < N_CLASSES && c != 3);
+      CHECK(found[i].n >= 2 && found[i].first + found[i].n <= patch + 1);
+      CHECK(found[i].score >= 0.0F && found[i].score <= 1.0F);
+      CHECK((uint32_t)found[i].ended == open[c]);
+      open[c] ^= 1u;
+      total++;
+    }
+  }
+  for (uint32_t i = 0; i < N_CLASSES; i++) {
+    CHECK(open[i] == 0);
+  }
+  CHECK(total > 20);
+  CHECK(aed_events_decision(&events) == -1);
+  free(found);
+  free(memory);
+}
+
+static void test_gate(void) {
+  const aed_gate_config config = {.threshold = 4 * 100 * 100, .block = 4, .span = 10};
+  const int16_t loud[4] = {100, -100, 100, -100};
+  const int16_t full[4] = {-32768, -32768, -32768, -32768};
+  const int16_t quiet[4] = {99, -100, 100, -100};
+  aed_gate gate;
+  aed_gate_init(&gate, &config);
+  CHECK(!aed_gate_is_open(&gate));
+  aed_gate_push(&gate, quiet, 4);
+  CHECK(!aed_gate_is_open(&gate));
+  CHECK(aed_gate_take_level(&gate) == 9950);
+  aed_gate_push(&gate, loud, 3);
+  CHECK(!aed_gate_is_open(&gate));
+  aed_gate_push(&gate, loud + 3, 1);
+  CHECK(aed_gate_is_open(&gate));
+  aed_gate_push(&gate, quiet, 4);
+  aed_gate_push(&gate, quiet, 4);
+  aed_gate_push(&gate, quiet, 1);
+  CHECK(aed_gate_is_open(&gate)); /* 9 samples ago */
+  aed_gate_push(&gate, quiet, 1);
+  CHECK(!aed_gate_is_open(&gate));
+  aed_gate_init(&gate, &config);
+  aed_gate_push(&gate, full, 4);
+  CHECK(aed_gate_take_level(&gate) == 1u << 30);
+  CHECK(aed_gate_take_level(&gate) == 0);
+}
+
+int main(void) {
+  test_refused();
+  test_balance(1);
+  test_balance(4);
+  test_gate();
+  printf("events: all tests passed\n");
+  return 0;
+}
