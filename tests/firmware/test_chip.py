@@ -439,3 +439,15 @@ def test_a_board_that_starts_by_itself_prints_json_until_a_host_speaks():
 def test_st_spelling_names_the_board():
     assert deploy.find_board("B-U585I-IOT02A").name == "b_u585i_iot02a"
     assert "warning" not in (images.chip_image().elf.parent.parent / "build_b_u585i_iot02a.log").read_text().lower()
+
+
+def test_a_benchmark_clears_the_caches_counters_before_the_inference(chip):
+    chip.run()
+    chip.writes.clear()
+    reply = exchange(chip, "benchmark")
+    assert [value for name, value in chip.writes if name == "ICACHE_CR"] == [0xF0005, 0x30005]
+    assert (reply["cache_hits"], reply["cache_misses"]) == (123456, 789)  # what the model's registers hold
+    assert len(reply["nodes"]) == len(images.program().nodes)
+    found = exchange(chip, "identify")
+    assert found["flash_used"] == pytest.approx(images.chip_image().flash, abs=64)
+    assert found["ram_used"] == pytest.approx(images.chip_image().ram, abs=64)
