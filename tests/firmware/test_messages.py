@@ -81,4 +81,6 @@ def test_generated_sources_are_kept_apart():
         "aed_live_settings.h",
         "aed_model.c",
         "aed_model.h",
+        "plan.svg",
+        "plan.txt",
     ]
