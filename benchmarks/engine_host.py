@@ -1,9 +1,9 @@
 """Time of one inference on this machine: our engine against TensorFlow Lite's reference and XNNPACK interpreters.
 
-    python benchmarks/engine_host.py [MODEL.tflite ...]
+    python benchmarks/engine_host.py [MODEL.tflite ...] [--layers]
 
-Without a model: YAMNet-256 with random weights. Single-threaded, the median of several rounds. The engine runs the
-portable C that the firmware runs.
+Without a model: YAMNet-256 with random weights. The median of several rounds, one inference in one thread; `batch` is one
+clip's share of 64 on all processors. With `--layers` the time of each layer.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from pyaed import text
 from pyaed.nn import Engine
 
 
@@ -86,13 +87,23 @@ def quantized(model, shape: tuple[int, ...], path: Path) -> str:
     return str(path)
 
 
-def main(paths: list[str]) -> None:
+def _layers(engine: Engine, x: np.ndarray) -> list[dict]:
+    times = engine.profile(x)
+    return [
+        {"layer": node.name[-30:], "kernel": node.kernel, "MACs": node.macs, "us": us, "share": us / sum(times),
+         "ns per MAC": 1e3 * us / node.macs if node.macs else None}
+        for node, us in zip(engine.program.nodes, times)
+    ]  # fmt: skip
+
+
+def main(arguments: list[str]) -> None:
+    paths = [a for a in arguments if a != "--layers"]
     warnings.filterwarnings("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        table(paths or [yamnet(folder)])
+        table(paths or [yamnet(folder)], len(paths) < len(arguments))
 
 
-def table(paths: list[str]) -> None:
+def table(paths: list[str], layers: bool) -> None:
     """Print one row per model."""
     rows = []
     for path in paths:
@@ -103,13 +114,18 @@ def table(paths: list[str]) -> None:
         if end.dtype != "float32":
             info = np.iinfo(end.dtype)
             x = random.integers(info.min, info.max + 1, end.shape).astype(end.dtype)
+        if layers:
+            print(text.table(_layers(engine, x[0]), {"share": ".1%", "us": ".1f", "ns per MAC": ".3f"}), end="\n\n")
         ours = milliseconds(partial(engine.run, x))
+        batch = milliseconds(partial(Engine(engine.program).run, np.repeat(x, 64, axis=0))) / 64
         reference = milliseconds(interpreter(path, True, x))
         xnnpack = milliseconds(interpreter(path, False, x))
-        rows.append((Path(path).stem, engine.program.macs / 1e6, ours, reference, xnnpack, reference / ours))
-    print(f"{'model':<40} {'M MACs':>8} {'pyaed ms':>9} {'ref ms':>9} {'XNNPACK ms':>11} {'ref/pyaed':>10}")
+        rows.append((Path(path).stem, engine.program.macs / 1e6, ours, batch, reference, xnnpack, reference / ours))
+    print(
+        f"{'model':<40} {'M MACs':>8} {'pyaed ms':>9} {'batch':>7} {'ref ms':>9} {'XNNPACK ms':>11} {'ref/pyaed':>10}"
+    )
     for name, macs, *times, ratio in rows:
-        print(f"{name:<40} {macs:8.2f} {times[0]:9.2f} {times[1]:9.2f} {times[2]:11.2f} {ratio:10.1f}")
+        print(f"{name:<40} {macs:8.2f} {times[0]:9.2f} {times[1]:7.2f} {times[2]:9.2f} {times[3]:11.2f} {ratio:10.1f}")
 
 
 if __name__ == "__main__":

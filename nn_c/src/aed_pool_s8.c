@@ -1,5 +1,8 @@
+#include <string.h>
+
 #include "aed_nn_kernels.h"
 #include "aed_nn_math.h"
+#include "aed_simd32.h"
 
 /* The part of a pooling window that lies inside the input. */
 typedef struct {
@@ -39,22 +42,63 @@ void aed_average_pool_s8(const void *params, uint8_t *arena) {
   }
 }
 
+/* The maxima of channels c .. n - 1 over a window. */
+static void maxima(const aed_pool_params *p, const int8_t *x, const window *w, int32_t c,
+                   int8_t *y) {
+  const int32_t channels = p->channels, low = p->act_min, high = p->act_max;
+  memset(y + c, -128, (size_t)(channels - c));
+  for (int32_t iy = w->y0; iy < w->y1; iy++) {
+    for (int32_t ix = w->x0; ix < w->x1; ix++) {
+      const int8_t *u = x + (iy * p->in_w + ix) * channels;
+      for (int32_t i = c; i < channels; i++) {
+        y[i] = u[i] > y[i] ? u[i] : y[i];
+      }
+    }
+  }
+  for (int32_t i = c; i < channels; i++) {
+    y[i] = (int8_t)aed_clamp(y[i], low, high);
+  }
+}
+
+#ifdef AED_SIMD32
+
+/* Four channels at a time, as many as there are; returns their number. */
+static int32_t maxima_4(const aed_pool_params *p, const int8_t *x, const window *w, int8_t *y) {
+  const int32_t channels = p->channels, columns = w->x1 - w->x0, row = p->in_w * channels;
+  const uint32_t low = 0x01010101u * (uint8_t)p->act_min;
+  const uint32_t high = 0x01010101u * (uint8_t)p->act_max;
+  int32_t c = 0;
+  x += (w->y0 * p->in_w + w->x0) * channels;
+  for (; c + 4 <= channels; c += 4) {
+    const int8_t *line = x + c;
+    uint32_t best = 0x80808080u;
+    for (int32_t iy = w->y0; iy < w->y1; iy++, line += row) {
+      const int8_t *u = line;
+      for (int32_t n = columns; n > 0; n--, u += channels) {
+        best = aed_max8(best, aed_load4(u));
+      }
+    }
+    best = aed_min8(aed_max8(best, low), high);
+    memcpy(y + c, &best, sizeof best);
+  }
+  return c;
+}
+
+#endif
+
 void aed_max_pool_s8(const void *params, uint8_t *arena) {
   const aed_pool_params *p = params;
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;
   for (int32_t oy = 0; oy < p->out_h; oy++) {
-    for (int32_t ox = 0; ox < p->out_w; ox++) {
+    for (int32_t ox = 0; ox < p->out_w; ox++, y += p->channels) {
       const window w = clip(p, oy, ox);
-      for (int32_t c = 0; c < p->channels; c++) {
-        int32_t best = -128;
-        for (int32_t iy = w.y0; iy < w.y1; iy++) {
-          const int8_t *u = x + (iy * p->in_w + w.x0) * p->channels + c;
-          for (int32_t ix = w.x0; ix < w.x1; ix++, u += p->channels) {
-            best = aed_max(best, *u);
-          }
-        }
-        *y++ = (int8_t)aed_clamp(best, p->act_min, p->act_max);
+      int32_t done = 0;
+#ifdef AED_SIMD32
+      done = maxima_4(p, x, &w, y);
+#endif
+      if (done < p->channels) {
+        maxima(p, x, &w, done, y);
       }
     }
   }
