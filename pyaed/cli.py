@@ -177,14 +177,14 @@ def run(config_path: Path | None, overrides: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="YAML configuration."
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Folder. Default: the current one.")
 def features(path: Path, overrides: tuple[str, ...], config_path: Path | None, out: Path) -> None:
-    """Write a sound file's patches (.npy) and a picture of waveform, features and patch borders."""
+    """Write the patches (.npy) of sound files and pictures of waveform, features and patch borders."""
     from pyaed import config
     from pyaed.dsp import FeatureSpec
     from pyaed.features import write_features

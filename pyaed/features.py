@@ -1,4 +1,4 @@
-"""One sound file's features as arrays and as a picture: what a network will see of it."""
+"""Sound files' features as arrays and as a picture: what a network will see of it."""
 
 import logging
 from pathlib import Path
@@ -6,41 +6,55 @@ from typing import Any
 
 import numpy as np
 
-from pyaed.data import load_pcm
+from pyaed.data import list_clips, load_pcm
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.dsp.tables import hz_to_mel, mel_to_hz
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
+from pyaed.progress import progress
 
 log = logging.getLogger(__name__)
 
 
 def write_features(path: str | Path, spec: FeatureSpec, preprocessing: Any, folder: str | Path) -> list[Path]:
-    """Decode and preprocess a sound file, compute its patches, write them and draw them.
+    """Decode and preprocess sound files, compute their patches, write them and draw them; with progress for many files.
 
     Parameters
     ----------
     path : path
-        wav, flac, ogg or mp3.
+        wav, flac, ogg or mp3; or a folder or a pattern of such files.
     spec : FeatureSpec
     preprocessing : mapping or object
         See `pyaed.data.preprocessing_settings`.
     folder : path
-        Gets ``<stem>_patches.npy``, float32 (n_patches, n_features, patch_length), and ``<stem>_features.png``.
+        Gets ``<stem>_patches.npy``, float32 (n_patches, n_features, patch_length), and ``<stem>_features.png`` for each
+        file, in subfolders as they are under `path`.
 
     Returns
     -------
     list of Path
-        The files written; without the picture where matplotlib isn't installed.
+        The files written; without pictures where matplotlib isn't installed.
 
     Raises
     ------
     UserError
-        When the file can't be decoded or is too short for one patch.
+        When a file can't be decoded or is too short for one patch, or when two would be written to the same place.
     """
-    path, folder = Path(path), Path(folder)
+    clips = list_clips(path)
+    stems: dict[Path, Path] = {}
+    for clip in clips:
+        first = stems.setdefault(Path(clip.name).with_suffix(""), clip.path)
+        if first != clip.path:
+            raise UserError(f"{first} and {clip.path} would be written to the same files; expected names that differ")
+    front_end, written = FrontEnd(spec), []
+    for stem, file in progress(stems.items(), len(stems), "features", "files") if len(stems) > 1 else stems.items():
+        written += _write_one(file, front_end, preprocessing, Path(folder) / stem)
+    return written
+
+
+def _write_one(path: Path, front_end: FrontEnd, preprocessing: Any, stem: Path) -> list[Path]:
+    spec = front_end.spec
     pcm = load_pcm(path, preprocessing)
-    front_end = FrontEnd(spec)
     frames = front_end.log_mel(pcm)
     patches = front_end.patches(frames)
     if not len(patches):
@@ -48,7 +62,7 @@ def write_features(path: str | Path, spec: FeatureSpec, preprocessing: Any, fold
             f"{path} is too short: {len(pcm) / spec.sample_rate:.2f} s after preprocessing, and one patch needs "
             f"{spec.min_samples / spec.sample_rate:.3f} s; preprocessing.min_length repeats short clips"
         )
-    array, picture = folder / f"{path.stem}_patches.npy", folder / f"{path.stem}_features.png"
+    array, picture = (stem.with_name(f"{stem.name}_{what}") for what in ("patches.npy", "features.png"))
     with atomic_path(array) as temporary:
         np.save(temporary, patches, allow_pickle=False)
     log.info("%s: %d patches of %d x %d", array, *patches.shape)

@@ -53,3 +53,18 @@ def test_a_clip_that_is_too_short_leaves_nothing(tmp_path):
     ):
         write_features(tmp_path / "short.wav", FeatureSpec(), PREPROCESSING, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_worked_through_with_progress(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("pyaed.progress.PLAIN_INTERVAL_S", 0.0)
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("a.wav", "deep/a.flac", "deep/b.wav"):
+        soundfile.write(tmp_path / "in" / name, signals()["chirp"], 16000)
+    written = write_features(tmp_path / "in", FeatureSpec(), PREPROCESSING, tmp_path / "out")
+    names = [f"{stem}_{what}" for stem in ("a", "deep/a", "deep/b") for what in ("patches.npy", "features.png")]
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in written] == names
+    assert all(path.is_file() for path in written)
+    assert "features: 2/3 files" in capsys.readouterr().err
+    soundfile.write(tmp_path / "in" / "deep" / "b.flac", signals()["chirp"], 16000)
+    with pytest.raises(UserError, match=r"b\.flac and .*b\.wav would be written to the same files"):
+        write_features(tmp_path / "in", FeatureSpec(), PREPROCESSING, tmp_path / "out")
