@@ -78,11 +78,23 @@ static void run(const aed_frontend_config *config, source *from) {
       free(workspace);
     }
   }
+  if (count >= config->patch_length) {
+    const uint32_t start = (uint32_t)count - config->patch_length;
+    float *patch = malloc((size_t)width * config->patch_length * sizeof *patch);
+    const aed_clip clips[] = {{pcm, n, count, &start, 1, patch}, {pcm, 0, 0, NULL, 0, NULL}};
+    const aed_isa isa = aed_isa_available(AED_ISA_SSE2) ? AED_ISA_SSE2 : AED_ISA_SCALAR;
+    void *workspace = malloc(aed_clip_workspace_size(config, isa));
+    if (aed_clips(config, isa, clips, 2, any_float(from), same, workspace) != AED_OK) {
+      abort();
+    }
+    free(workspace);
+    free(patch);
+  }
   const size_t memory_size = aed_stream_size(config);
   if (memory_size < (size_t)1 << 24) {
     aed_stream stream;
     void *memory = malloc(memory_size);
-    int8_t *patch = malloc((size_t)width * config->patch_length);
+    void *patch = malloc((size_t)width * config->patch_length * sizeof(float));
     if (aed_stream_init(&stream, config, memory, memory_size) != AED_OK) {
       abort();
     }
@@ -102,10 +114,17 @@ static void run(const aed_frontend_config *config, source *from) {
                  sizeof(float)) != 0) {
         abort();
       }
-      if (aed_stream_patch_ready(&stream) &&
-          aed_stream_patch_s8(&stream, any_float(from), (int32_t)(take(from) % 256U) - 128,
-                              patch) != AED_OK) {
-        abort();
+      if (aed_stream_patch_ready(&stream)) {
+        const float scale = any_float(from);
+        const int32_t zero_point = (int32_t)(take(from) % 256U);
+        const uint32_t type = take(from) % 3U;
+        const aed_status status = type == 0U ? aed_stream_patch(&stream, patch)
+                                  : type == 1U
+                                      ? aed_stream_patch_s8(&stream, scale, zero_point - 128, patch)
+                                      : aed_stream_patch_u8(&stream, scale, zero_point, patch);
+        if (status != AED_OK) {
+          abort();
+        }
       }
     }
     free(patch);
