@@ -29,6 +29,7 @@ enum {
   AED_PROBLEM_UART = 1 << 7,
   AED_PROBLEM_COUNTER = 1 << 8,
   AED_PROBLEM_WATCHDOG = 1 << 9,
+  AED_PROBLEM_CRYSTAL = 1 << 10, /* the oscillator runs free */
 };
 
 /* What a fault handler saw: the exception's number, the stacked registers, the fault registers. */

@@ -107,6 +107,7 @@ def test_vectors_and_sizes(elf):
     [
         (("AED_BAUDRATE=921600", "AED_WATCHDOG_SECONDS=0"), {"USART1_BRR": 0xAE, "IWDG_PR": 0}),
         (("AED_USE_SMPS=1", "AED_ICACHE_WAYS=1"), {"PWR_CR3": 2, "ICACHE_CR": 0x00030001}),
+        (("AED_MSI_PLL=1",), {"RCC_BDCR": 0x11, "PWR_DBPR": 1, "RCC_CFGR1": 3}),
     ],
 )
 def test_build_options(options, expected):
@@ -451,3 +452,13 @@ def test_a_benchmark_clears_the_caches_counters_before_the_inference(chip):
     found = exchange(chip, "identify")
     assert found["flash_used"] == pytest.approx(images.chip_image().flash, abs=64)
     assert found["ram_used"] == pytest.approx(images.chip_image().ram, abs=64)
+
+
+@pytest.mark.parametrize("flag", [None, ("RCC_BDCR", 1)])
+def test_the_oscillator_follows_the_crystal_or_runs_free(flag):
+    chip = Chip(images.chip_image("AED_MSI_PLL=1").elf, stuck=(flag,) if flag else ())
+    chip.run()
+    state = exchange(chip, "state")
+    assert (state["problems"], state["clock_hz"]) == (1 << 10 if flag else 0, 160_000_000)
+    assert chip.values["RCC_CR"] & (1 << 3 | 1 << 6) == (0 if flag else 1 << 3 | 1 << 6)
+    assert chip.errors == []

@@ -4,7 +4,8 @@
 #include "registers.h"
 
 #define ROUNDS 50000u
-#define WAIT_STATES 4u /* of the flash, for 160 MHz in voltage range 1 */
+#define CRYSTAL_WAITS 30u /* of a tenth of a second at 4 MHz */
+#define WAIT_STATES 4u    /* of the flash, for 160 MHz in voltage range 1 */
 
 /* MSIS (4 MHz) / 1 * 80 = 320 MHz, / 2 = 160 MHz. The booster's clock is MSIS / 1. */
 #define PLL1CFGR_VALUE (1u /* MSIS */ | AED_BIT(18) /* R output */)
@@ -21,6 +22,26 @@ int32_t aed_wait(volatile const uint32_t *address, uint32_t mask, uint32_t value
   }
   return 0;
 }
+
+#if AED_MSI_PLL
+/* The oscillator follows the 32.768 kHz crystal, which takes up to seconds to swing. */
+static int32_t follow_crystal(void) {
+  PWR_DBPR |= PWR_DBPR_DBP; /* the crystal's register is write-protected */
+  (void)PWR_DBPR;           /* open when the write has been read back */
+  RCC_BDCR |= RCC_BDCR_LSEDRV_HIGHER;
+  RCC_BDCR |= RCC_BDCR_LSEON;
+  int32_t swings = 0;
+  for (uint32_t i = 0; i < CRYSTAL_WAITS && !swings; i++) {
+    swings = aed_wait(&RCC_BDCR, RCC_BDCR_LSERDY, RCC_BDCR_LSERDY);
+  }
+  if (!swings) {
+    return 0;
+  }
+  RCC_CR |= RCC_CR_MSIPLLSEL_MSIS; /* only to be set while the mode is off */
+  RCC_CR |= RCC_CR_MSIPLLEN;
+  return 1;
+}
+#endif
 
 /* The steps to 160 MHz; the problem bit of the first one that failed, or 0. */
 static uint32_t speed_up(void) {
@@ -68,6 +89,11 @@ static void slow_down(void) {
 uint32_t aed_clock_start(uint32_t *problems) {
   RCC_AHB3ENR |= RCC_AHB3ENR_PWR;
   (void)RCC_AHB3ENR; /* the clock is on when the write has been read back */
+#if AED_MSI_PLL
+  if (!follow_crystal()) {
+    *problems |= AED_PROBLEM_CRYSTAL; /* it carries on as after reset */
+  }
+#endif
   const uint32_t failed = speed_up();
   *problems |= failed;
   if (failed != 0) {

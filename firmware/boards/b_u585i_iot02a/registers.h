@@ -11,6 +11,8 @@
 /* Reset and clock control. The enable registers also hold the clocks of SRAM and flash: always
  * read, modify, write. */
 #define RCC_CR AED_REGISTER(0x46020C00u)
+#define RCC_CR_MSIPLLEN AED_BIT(3)
+#define RCC_CR_MSIPLLSEL_MSIS AED_BIT(6)
 #define RCC_CR_PLL1ON AED_BIT(24)
 #define RCC_CR_PLL1RDY AED_BIT(25)
 #define RCC_CR_PLL3ON AED_BIT(28)
@@ -45,6 +47,10 @@
 #define RCC_CCIPR3 AED_REGISTER(0x46020CE8u)
 #define RCC_CCIPR3_ADF1SEL (7u << 16)
 #define RCC_CCIPR3_ADF1SEL_PLL3_Q (2u << 16)
+#define RCC_BDCR AED_REGISTER(0x46020CF0u)
+#define RCC_BDCR_LSEON AED_BIT(0)
+#define RCC_BDCR_LSERDY AED_BIT(1)
+#define RCC_BDCR_LSEDRV_HIGHER (2u << 3)
 #define RCC_CSR AED_REGISTER(0x46020CF4u)
 #define RCC_CSR_RMVF AED_BIT(23)
 #define RCC_CSR_CAUSE_SHIFT 25u
@@ -57,6 +63,8 @@
 #define PWR_VOSR_VOSRDY AED_BIT(15)
 #define PWR_VOSR_RANGE_1 (3u << 16)
 #define PWR_VOSR_BOOSTEN AED_BIT(18)
+#define PWR_DBPR AED_REGISTER(0x46020828u)
+#define PWR_DBPR_DBP AED_BIT(0)
 #define PWR_SVMSR AED_REGISTER(0x4602083Cu)
 #define PWR_SVMSR_REGS AED_BIT(1)
 
