@@ -112,6 +112,8 @@ def evaluate(
     """Evaluate a float or quantized model, patch by patch and clip by clip."""
     from pyaed import operations
 
+    if results and not port:
+        raise click.UsageError("--results keeps a board's answers: it needs --port")
     overrides += ("evaluation.as_device=True",) if as_device else ()
     run = _start(config_path, overrides, "evaluation")
     if port:

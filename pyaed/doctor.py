@@ -101,6 +101,7 @@ CHECKS = (
     ),
     Check("MLflow", False, _module("mlflow"), "to track runs: pip install 'pyaed[tracking]'"),
     Check("TensorBoard", False, _module("tensorboard"), "to look at trainings: pip install 'pyaed[tracking]'"),
+    Check("Unicorn", False, _module("unicorn"), "to estimate the time on the chip: pip install 'pyaed[estimate]'"),
     Check("soundata", False, _module("soundata"), "to load ESC-50 and FSD50K: pip install 'pyaed[fetch]'"),
     Check("ST Edge AI", False, _version("stedgeai"), "optional: install ST Edge AI Core and put stedgeai on the PATH"),
     Check(

@@ -80,6 +80,12 @@ def test_interrupted_and_resumed_it_says_what_the_host_says(project, image):
     assert (folder / "second" / "report.html").is_file()
 
 
+def test_results_without_a_board_are_refused(tmp_path):
+    done = pyaed("evaluate", f"hydra.run.dir={tmp_path}", "--results", tmp_path / "a.jsonl")
+    assert done.code == 2
+    assert "it needs --port" in done.err
+
+
 def test_another_image_and_another_file_are_refused(project, image, tmp_path):
     _folder, overrides = project
     with Emulator(image) as emulator:
