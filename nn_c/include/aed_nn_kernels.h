@@ -118,8 +118,7 @@ typedef struct {
   int32_t dims[4];                       /* output shape, leading ones */
   int32_t strides_a[4], strides_b[4];    /* in elements; 0 where the operand is broadcast */
   int32_t zero_point_a, zero_point_b, output_zero_point;
-  int32_t multiplier_a,
-      shift_a; /* aed_add_s8, aed_sub_s8; of values of 0 or more in aed_prelu_s8 */
+  int32_t multiplier_a, shift_a; /* sums and differences; in aed_prelu_s8 of values of 0 or more */
   int32_t multiplier_b, shift_b; /* aed_add_s8, aed_sub_s8 */
   int32_t multiplier, shift;
   int32_t act_min, act_max;
@@ -198,6 +197,7 @@ void aed_mean_s8(const void *params, uint8_t *arena);
 void aed_add_s8(const void *params, uint8_t *arena);
 void aed_sub_s8(const void *params, uint8_t *arena);
 void aed_mul_s8(const void *params, uint8_t *arena);
+void aed_squared_difference_s8(const void *params, uint8_t *arena);
 void aed_prelu_s8(const void *params, uint8_t *arena);
 void aed_minimum_s8(const void *params, uint8_t *arena);
 void aed_maximum_s8(const void *params, uint8_t *arena);

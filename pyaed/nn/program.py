@@ -178,6 +178,8 @@ def place(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
         quantized = tensor.dtype != "float32"
         if quantized and len(tensor.scales) != 1:
             raise UserError(f"{graph.name}: tensor {tensor}: expected one scale, it has {len(tensor.scales)}")
+        if quantized and not np.iinfo(tensor.dtype).min <= tensor.zero_points[0] <= np.iinfo(tensor.dtype).max:
+            raise UserError(f"{graph.name}: tensor {tensor}: zero point {tensor.zero_points[0]} is out of range")
         return Value(
             index,
             tensor.name,

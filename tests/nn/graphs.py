@@ -31,6 +31,10 @@ class Net:
     def chance(self, percent: int) -> bool:
         return self.choices.randrange(100) < percent
 
+    def fused(self, scale: float) -> int:
+        """A fused activation. TensorFlow Lite refuses bounds beyond 32 bits of quantized values."""
+        return self.among(0, 0, 0, 1, 2, 3) if scale > 2**-20 else self.among(0, 1)
+
     def shape(self, index: int) -> tuple:
         return self.tensors[index]["shape"]
 
@@ -205,7 +209,7 @@ def pool(net: Net, x: int) -> int:
     out = [_out(d, k, s, same) for d, k, s in zip((h, w), kernel, strides)]
     name = net.among("MAX_POOL_2D", "AVERAGE_POOL_2D")
     return net.op(name, [x], (1, *out, c), like=x, padding=0 if same else 1, strideH=strides[0], strideW=strides[1],
-                  filterHeight=kernel[0], filterWidth=kernel[1], fusedActivationFunction=net.among(0, 0, 1, 3))  # fmt: skip
+                  filterHeight=kernel[0], filterWidth=kernel[1], fusedActivationFunction=net.fused(net.scale(x)))  # fmt: skip
 
 
 def reduction(net: Net, x: int) -> int:
@@ -237,7 +241,7 @@ def pair(net: Net, x: int) -> int:
     """Two operands: another branch of the same shape, a gate per channel, or a constant."""
     shape = net.shape(x)
     mates = [t for t in net.alive if net.shape(t) in (shape, (1, 1, 1, shape[3]))]
-    name = net.among("ADD", "ADD", "SUB", "MUL", "MUL", "MINIMUM", "MAXIMUM")
+    name = net.among("ADD", "ADD", "SUB", "MUL", "MUL", "SQUARED_DIFFERENCE", "MINIMUM", "MAXIMUM")
     if len(mates) > 1 and net.chance(75):
         other = net.among(*mates)
         if other == x and net.chance(80):
@@ -264,13 +268,15 @@ def pair(net: Net, x: int) -> int:
     a, b = net.scale(x), net.scale(other)
     scale = a * b * net.power(4, 7) if name == "MUL" else max(a, b) * net.power(-1, 1)
     inputs = [x, other] if net.chance(50) else [other, x]
+    if name == "SQUARED_DIFFERENCE":
+        return net.op(name, inputs, shape, max(a, b) ** 2 * net.power(5, 9), net.zero(x))
     return net.op(
         name,
         inputs,
         shape,
         scale,
         net.zero(None if name == "SUB" else x),
-        fusedActivationFunction=net.among(0, 0, 0, 1, 2, 3),
+        fusedActivationFunction=net.fused(scale),
     )
 
 

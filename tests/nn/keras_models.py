@@ -89,6 +89,7 @@ LAYERS = {
     "squeeze and excite": (MAP, _excited("sigmoid")),
     "squeeze and excite, dense": (MAP, _excited("sigmoid", dense=True)),
     "squeeze and excite, hard": (MAP, _excited("hard_sigmoid")),
+    "squared difference": (MAP, lambda x: keras.ops.square(_map(x) - _map(x))),
     "subtract": (MAP, _pair("Subtract")),
     "swish": (MAP, _after_map(layers.Activation("swish"))),
     "tanh": (MAP, _after_map(layers.Activation("tanh"))),

@@ -165,6 +165,13 @@ def test_slices_that_are_refused(begin, size, message):
         Engine(build(tensors, [("SLICE", [0, 1, 2], [3], {})]))
 
 
+def test_a_slice_of_one_value():
+    tensors = [tensor((5,), scale=1.0), *(tensor((1,), "int32", data=[v]) for v in (-2, 0, 1)), tensor((), scale=1.0)]
+    tensors.append(tensor((1,), scale=1.0))
+    operators = [("STRIDED_SLICE", [0, 1, 2, 3], [4], dict(shrinkAxisMask=1)), ("RESHAPE", [4], [5], {})]
+    check(build(tensors, operators), 0)
+
+
 def test_five_independent_dimensions_are_refused():
     shape = (2, 2, 2, 2, 2)
     tensors = [tensor((32,), scale=1.0), tensor((5,), "int32", data=shape), tensor(shape, scale=1.0)]

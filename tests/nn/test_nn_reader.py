@@ -1,9 +1,11 @@
 """The reader and the lowering refuse what they cannot express, and only ever with a UserError."""
 
 import functools
+import random
 
 import numpy as np
 import pytest
+from graphs import random_graph
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from networks import residual_network
@@ -82,6 +84,15 @@ def test_flipped_bytes_give_user_errors(flips):
     read_and_run(bytes(content))
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 29), st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), min_size=1, max_size=4))
+def test_flipped_bytes_of_random_graphs(seed, flips):
+    content = bytearray(random_graph(random.Random(seed)))
+    for position, mask in flips:
+        content[position % len(content)] ^= mask
+    read_and_run(bytes(content))
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(network()) - 1))
 @example(8)
@@ -122,6 +133,12 @@ REFUSED = {
         unary("BATCH_TO_SPACE_ND", tensor((4, 2, 2, 1), scale=1), tensor((1, 4, 4, 1), scale=1, name="joined"), {},
               [tensor((2,), "int32", data=[2, 2]), tensor((2, 2), "int32", data=[[0, 0], [0, 0]])]),
         r"BATCH_TO_SPACE_ND computing 'joined' int8 \[1, 4, 4, 1\]: supported only as the end of SPACE_TO_BATCH_ND",
+    ),
+    "batches of a computed loop": (
+        build([tensor((1, 4, 4, 1), scale=1), tensor((2,), "int32", data=[2, 2]), tensor((2, 2), "int32", data=[[0, 0]] * 2),
+               tensor((1, 4, 4, 1), scale=1), tensor((1, 4, 4, 1), scale=1)],
+              [("RESHAPE", [3, 1], [3], {}), ("BATCH_TO_SPACE_ND", [3, 1, 2], [4], {})]),
+        "supported only as the end of SPACE_TO_BATCH_ND",
     ),
     "maximum of two scales": (
         unary("MAXIMUM", tensor((1, 4), scale=1), tensor((1, 4), scale=1), {}, [tensor((1, 4), scale=2, data=[1] * 4)]),

@@ -41,6 +41,7 @@ OPERATORS = {
     "SLICE": ("SliceOptions", 2),
     "SOFTMAX": ("SoftmaxOptions", 2),
     "SPACE_TO_BATCH_ND": ("SpaceToBatchNDOptions", 2),
+    "SQUARED_DIFFERENCE": ("SquaredDifferenceOptions", 2),
     "SQUEEZE": ("SqueezeOptions", 1),
     "STRIDED_SLICE": ("StridedSliceOptions", 2),
     "SUB": ("SubOptions", 2),

@@ -28,6 +28,7 @@ def batch_to_space(graph: Graph, op: Operator) -> Step:
     other, crops = (constant(graph, op, i, ("int32", "int64")) for i in (1, 2))
     n = block.size
     ok = block.shape == other.shape == (n,) and pads.shape == crops.shape == (n, 2) and n in (1, 2)
+    ok = ok and bool((pads >= 0).all() and (crops >= 0).all())
     ok = ok and len(x.shape) == len(y.shape) == n + 2 and bool((block == other).all() and (block > 0).all())
     inner = graph.tensors[conv.inputs[0]].shape
     expect_shape(graph, op, ok and len(inner) == 4 and inner[0] in (1, int(block.prod())), x, y)
@@ -61,8 +62,10 @@ def batch_to_space(graph: Graph, op: Operator) -> Step:
 
 def _before(graph: Graph, op: Operator) -> Operator | None:
     """Return the operator that computes the first input, views left out."""
-    while op.inputs and (found := next((o for o in graph.operators if op.inputs[0] in o.outputs), None)):
-        if found.name not in _VIEWS:
-            return found
-        op = found
+    number = next(i for i, other in enumerate(graph.operators) if other is op)
+    for other in reversed(graph.operators[:number]):
+        if op.inputs and op.inputs[0] in other.outputs:
+            if other.name not in _VIEWS:
+                return other
+            op = other
     return None

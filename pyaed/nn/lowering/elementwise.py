@@ -56,10 +56,20 @@ def binary(kernel: str, fields):
 
 def sum_fields(graph: Graph, op: Operator, *tensors: Tensor) -> dict:
     """Return the factors of a sum or a difference."""
+    return _common_scale(graph, op, tensors, lambda twice, out: twice / float(np.float32(1 << 20) * out))
+
+
+def squared_difference_fields(graph: Graph, op: Operator, *tensors: Tensor) -> dict:
+    """Return the factors of the square of a difference."""
+    return _common_scale(graph, op, tensors, lambda twice, out: twice * twice / float(np.float32(1 << 14) * out))
+
+
+def _common_scale(graph: Graph, op: Operator, tensors: tuple[Tensor, ...], output) -> dict:
+    """Return the factors that bring both operands to twice the larger scale, and ``output(that, output scale)``."""
     a, b, out = (affine(graph, op, t)[0] for t in tensors)
     with np.errstate(over="ignore"):
         twice = float(np.float32(2) * max(a, b))
-        real = twice / float(np.float32(1 << 20) * out)
+        real = output(twice, out)
     if not 0 < real < 1:
         refuse(graph, op, f"the output scale {out} is too small for the input scales {a} and {b}")
     result = dict(zip(("multiplier", "shift"), quantize_multiplier(real)))

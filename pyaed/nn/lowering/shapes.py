@@ -161,6 +161,8 @@ def strided_slice(graph: Graph, op: Operator, x: np.ndarray) -> np.ndarray:
             refuse(graph, op, "a stride is 0")
         else:
             index.append(slice(None if masked("begin", i) else b, None if masked("end", i) else e, step))
+    if ... not in index:
+        index.append(...)  # makes a view of one element an array too
     try:
         return x[tuple(index)]
     except IndexError as error:
