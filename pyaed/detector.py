@@ -294,6 +294,11 @@ def gate_values(detector: Detector) -> dict[str, int]:
     return {"threshold": detector.gate, "block": spec.hop_length, "span": patch_samples(spec)}
 
 
+def memory_size(detector: Detector) -> int:
+    """Return the bytes of RAM that an image keeps for the events of these settings."""
+    return c_values(detector)["events_size"] + len(detector.on) * ffi.sizeof("aed_event")
+
+
 def c_values(detector: Detector) -> dict[str, Any]:
     """Return what the template of ``aed_live_settings.c`` and ``.h`` needs."""
     config, _keep = _events_config(detector)

@@ -15,7 +15,8 @@ static void send(aed_live *live, uint8_t type, size_t size) {
   aed_board_write(live->encoded, n);
 }
 
-static void send_heard(aed_live *live, const aed_event *found, uint32_t n) {
+static void send_heard(aed_live *live, uint32_t n) {
+  const aed_event *found = live->found;
   const uint32_t hop = AED_LIVE_PATCH_HOP * AED_FEATURES_HOP_LENGTH;
   for (uint32_t i = 0; i < n && (live->output & AED_LIVE_EVENTS) != 0; i++) {
     const aed_link_heard_event event = {
@@ -103,13 +104,12 @@ aed_status aed_live_start(aed_live *live, uint32_t source, uint32_t output) {
 }
 
 void aed_live_stop(aed_live *live) {
-  aed_event found[AED_N_CLASSES];
   uint32_t n;
   if (live->source == AED_LIVE_OFF) {
     return;
   }
-  aed_events_finish(&live->events, found, &n);
-  send_heard(live, found, n);
+  aed_events_finish(&live->events, live->found, &n);
+  send_heard(live, n);
   if (live->source == AED_LIVE_MICROPHONE) {
     aed_board_microphone_stop();
   }
@@ -121,7 +121,6 @@ void aed_live_stop(aed_live *live) {
 static aed_status judge(aed_live *live, uint32_t start) {
   float *scores =
       (float *)(void *)(live->payload + sizeof(aed_link_header) + sizeof(aed_link_patch_event));
-  aed_event found[AED_N_CLASSES];
   uint32_t n;
   const int32_t silent = !aed_gate_is_open(&live->gate);
   const uint32_t level = aed_gate_take_level(&live->gate);
@@ -133,14 +132,14 @@ static aed_status judge(aed_live *live, uint32_t start) {
   if (status != AED_OK) {
     return status;
   }
-  aed_events_push(&live->events, silent ? NULL : scores, found, &n);
+  aed_events_push(&live->events, silent ? NULL : scores, live->found, &n);
   const int32_t decision = aed_events_decision(&live->events);
   live->busy += aed_board_counter() - start;
   aed_board_lamp(decision >= 0);
   if ((live->output & AED_LIVE_PATCHES) != 0) { /* first: the scores lie in its payload */
     send_patch(live, decision, level, silent);
   }
-  send_heard(live, found, n);
+  send_heard(live, n);
   if ((live->output & AED_LIVE_LINES) != 0 && !silent) {
     tell_decision(live, decision);
   }

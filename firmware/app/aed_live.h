@@ -23,6 +23,7 @@ enum { AED_LIVE_LINES = 1, AED_LIVE_EVENTS = 2, AED_LIVE_PATCHES = 4 }; /* outpu
 typedef struct {
   aed_detector *detector;
   void *events_memory; /* AED_LIVE_EVENTS_SIZE bytes, aligned to 4 */
+  aed_event *found;    /* AED_N_CLASSES of them */
   uint8_t *payload;    /* AED_LIVE_PAYLOAD bytes, aligned to 8 */
   uint8_t *encoded;    /* AED_FRAME_MAX(AED_LIVE_PAYLOAD) bytes */
 

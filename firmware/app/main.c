@@ -23,6 +23,7 @@ static uint8_t reply[AED_LINK_MAX_PAYLOAD + AED_FRAME_CRC_SIZE] ALIGNED(8, "aed_
 static uint8_t encoded[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
 
 static uint32_t events[(AED_LIVE_EVENTS_SIZE + 3u) / 4u] ALIGNED(8, "aed_events");
+static aed_event found[AED_N_CLASSES] ALIGNED(8, "aed_events");
 static uint8_t unasked[AED_LIVE_PAYLOAD] ALIGNED(8, "aed_link");
 
 static aed_stream stream;
@@ -81,6 +82,7 @@ int main(void) {
           {
               .detector = &commands.detector,
               .events_memory = events,
+              .found = found,
               .payload = unasked,
               .encoded = encoded,
           },

@@ -9,7 +9,7 @@ import numpy as np
 import pyaed
 from pyaed import nn
 from pyaed.deploy.boards import Board, find_board
-from pyaed.detector import Detector, c_values
+from pyaed.detector import Detector, c_values, memory_size
 from pyaed.device.messages import table
 from pyaed.dsp import FeatureSpec
 from pyaed.dsp import write_c as write_features
@@ -41,7 +41,7 @@ def needs(program: nn.Program, spec: FeatureSpec, board: str | Board, detector: 
     spec : FeatureSpec
     board : str or Board
     detector : Detector, optional
-        Its events' memory is left out without it.
+        Its memory is left out without it.
     """
     board = board if isinstance(board, Board) else find_board(board)
     n_fft, window = spec.n_fft, spec.window_length
@@ -55,7 +55,7 @@ def needs(program: nn.Program, spec: FeatureSpec, board: str | Board, detector: 
             "model input and output": _bytes(program.input) + _bytes(program.output),
             "front-end stream": stream,
             "link buffers": 3 * table().max_payload,
-            "events": 0 if detector is None else c_values(detector)["events_size"],
+            "events": 0 if detector is None else memory_size(detector),
             f"{board.name} itself": board.own_ram,
             "stack and state": STACK_RAM,
         },
