@@ -55,6 +55,7 @@ def write_page(
     footprint: Sequence[Mapping[str, Any]],
     configuration: str,
     notes: Sequence[str] = (),
+    counts: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write the page; pictures and sounds are inside the file, nothing is loaded from elsewhere.
 
@@ -75,6 +76,8 @@ def write_page(
     configuration : str
         YAML text.
     notes : sequence of str
+    counts : sequence of mappings
+        Rows of the table of clips: `class`, and the number of clips in every set.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -105,6 +108,7 @@ def write_page(
         footprint=footprint,
         configuration=configuration,
         notes=notes,
+        counts=counts,
     )
     return write_text(path, page)
 

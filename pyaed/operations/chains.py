@@ -84,6 +84,9 @@ def _page(run: Run, mode: str) -> None:
         "versions": ", ".join(f"{name} {version}" for name, version in {**versions(), **git_state()}.items()),
         "written": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
     }
+    given = settings.provenance.get("class_counts")  # out of a model file: anything may stand there
+    counts = {part: own for part, own in given.items() if isinstance(own, dict)} if isinstance(given, dict) else {}
+    counts["tested here"] = {name: row["support"] for name, row in last.classes.items()}
     page = evaluation.write_page(
         run.folder / "report.html",
         config.general.project_name,
@@ -94,6 +97,7 @@ def _page(run: Run, mode: str) -> None:
         run.image.table() if run.image else (),
         yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False),
         notes(config, mode),
+        [{"class": name, **{part: own.get(name, 0) for part, own in counts.items()}} for name in settings.class_names],
     )
     log.info("report: %s", page)
 

@@ -133,5 +133,10 @@ def provenance(config: Config, sets: Any) -> dict:
         "dataset": config.dataset.name,
         "training_clips": len(sets.training),
         "validation_clips": len(sets.validation) if sets.validation is not None else 0,
+        "class_counts": {
+            part: clips.class_counts()
+            for part, clips in (("training", sets.training), ("validation", sets.validation))
+            if clips is not None
+        },
         "seed": config.general.global_seed,
     }

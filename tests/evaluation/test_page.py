@@ -29,7 +29,7 @@ def test_page(report, tmp_path):
     ]
     path = write_page(
         tmp_path / "report.html", "my <b>project", {"seed": 1}, [report], None, worst, [{"room": "model", "flash": 12345}],
-        "a: '<i>'", ["a note"],
+        "a: '<i>'", ["a note"], [{"class": "<script>", "training": 4567}],
     )  # fmt: skip
     text = path.read_text()
     assert not re.search(r'(src|href)="(?!data:)', text), "everything is inside"
@@ -38,6 +38,8 @@ def test_page(report, tmp_path):
     assert "2&amp;.wav" in text
     assert text.count("<audio") == len(report.wrong) == 1
     assert "12,345" in text
+    assert "4,567" in text
+    assert ("AP %" in text) == ("0.500" in text) == report.multi_label
     assert ("Mean average precision" in text) == report.multi_label
 
 
