@@ -36,7 +36,10 @@ def rows(run):
 def interrupted(folder, how, epochs, wait_s, *overrides):
     """Train in a process until so many epochs are done and a moment more; stop it, and return what it said."""
     command = [sys.executable, "-m", "pyaed.cli", "train", "-c", "user.yaml", "hydra.run.dir=run", *overrides]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=folder, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
     while len(rows(folder / "run")) < epochs:
         assert process.poll() is None, process.communicate()
         time.sleep(0.005)
