@@ -1,11 +1,12 @@
-/* AVX2 on the host, chosen at run time: the same integers, many at once. */
+/* AVX2 on the host, chosen at run time: the same integers, many at once. -DAED_NO_AVX2 leaves it
+ * out. */
 #ifndef AED_AVX2_H
 #define AED_AVX2_H
 
 #include "aed_nn_kernels.h"
 #include "aed_nn_math.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(AED_PORTABLE)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(AED_PORTABLE) && !defined(AED_NO_AVX2)
 #define AED_AVX2 1
 
 #include <immintrin.h>

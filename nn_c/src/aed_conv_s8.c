@@ -68,7 +68,7 @@ static void gather(const aed_conv_params *p, const int8_t *x, int32_t oy, int32_
   }
 }
 
-#ifdef AED_USE_TILES
+#ifdef AED_TILES
 
 static void tiles(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
@@ -98,9 +98,7 @@ static void tiles(const aed_conv_params *p, uint8_t *arena) {
   }
 }
 
-#endif
-
-#ifndef AED_SIMD32
+#else
 
 static void pixels(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
@@ -127,13 +125,9 @@ static void pixels(const aed_conv_params *p, uint8_t *arena) {
 #endif
 
 void aed_conv_s8(const void *params, uint8_t *arena) {
-#ifdef AED_USE_TILES
-  if (AED_USE_TILES) {
-    tiles(params, arena);
-    return;
-  }
-#endif
-#ifndef AED_SIMD32
+#ifdef AED_TILES
+  tiles(params, arena);
+#else
   pixels(params, arena);
 #endif
 }

@@ -4,7 +4,7 @@
 
 #include "aed_nn_math.h"
 
-#ifndef AED_SIMD32
+#ifndef AED_TILES
 
 /* Local copies: a store through y could change *p for all that the compiler knows. */
 static void store4(const aed_conv_params *p, int32_t c, const int32_t *acc, int8_t *y) {

@@ -6,11 +6,13 @@
 #include "aed_nn_kernels.h"
 #include "aed_simd32.h"
 
-/* Kernels that widen tiles of pixels: always, where the machine has them, or not at all. */
-#if defined(AED_SIMD32)
-#define AED_USE_TILES 1
-#elif defined(AED_AVX2)
-#define AED_USE_TILES aed_has_avx2()
+/* Kernels that widen tiles of pixels: on a Cortex-M33 and on hosts. Other small cores, and
+ * -DAED_PORTABLE, read the values as they are. */
+#if !defined(__thumb__) && !defined(AED_PORTABLE)
+#define AED_WIDE 1
+#endif
+#if defined(AED_SIMD32) || defined(AED_WIDE)
+#define AED_TILES 1
 #endif
 
 /* Bytes of four channels of packed weights: [depth / 4][4 channels][4], zeros at the end. */
@@ -31,7 +33,7 @@ void aed_matmul_1row(const aed_conv_params *p, int32_t depth, const int8_t *x, i
 void aed_matmul_2rows(const aed_conv_params *p, int32_t depth, const int8_t *x0, const int8_t *x1,
                       int8_t *y0, int8_t *y1);
 
-#ifdef AED_USE_TILES
+#ifdef AED_TILES
 /* Pairs that a run of depth values takes, filled up to whole words of four bytes. */
 static inline int32_t aed_pairs(int32_t depth) {
   return (depth + 3) / 4 * 2;
@@ -50,6 +52,11 @@ void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, int32_t dou
  * weights are widened once for all pixels. */
 void aed_matmul_tile(const aed_conv_params *p, int32_t depth, int32_t n, int32_t doubled,
                      const uint32_t *x, uint32_t *w, int8_t *y);
+
+#ifdef AED_AVX2
+void aed_matmul_tile_avx2(const aed_conv_params *p, int32_t depth, int32_t n, const uint32_t *x,
+                          uint32_t *w, int8_t *y);
+#endif
 #endif
 
 #endif

@@ -5,7 +5,7 @@
 
 #ifdef AED_AVX2
 
-/* Values stay in their order here: n_pairs words of one pixel, then those of the other. */
+/* Values stay in their order, as in aed_matmul_wide.c. */
 AED_TARGET_AVX2 static void expand(const int8_t *x, int32_t depth, uint32_t *out) {
   int16_t *to = (int16_t *)(void *)out;
   for (; depth >= 16; depth -= 16, x += 16, to += 16) {
@@ -15,13 +15,6 @@ AED_TARGET_AVX2 static void expand(const int8_t *x, int32_t depth, uint32_t *out
   for (int32_t i = 0; i < (depth + 3) / 4 * 4; i++) {
     to[i] = i < depth ? x[i] : 0;
   }
-}
-
-void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, int32_t doubled,
-                  uint32_t *out) {
-  (void)doubled; /* is of no use here */
-  expand(x0, depth, out);
-  expand(x1, depth, out + aed_pairs(depth));
 }
 
 /* Sums of one pixel and four channels, in the lanes 2c and 2c + 1. */
@@ -73,11 +66,10 @@ AED_TARGET_AVX2 static void four(const aed_conv_params *p, int32_t c, int32_t n_
   }
 }
 
-void aed_matmul_tile(const aed_conv_params *p, int32_t depth, int32_t n, int32_t doubled,
-                     const uint32_t *x, uint32_t *w, int8_t *y) {
+void aed_matmul_tile_avx2(const aed_conv_params *p, int32_t depth, int32_t n, const uint32_t *x,
+                          uint32_t *w, int8_t *y) {
   const int32_t n_pairs = aed_pairs(depth);
   const int8_t *weights = p->weights;
-  (void)doubled;
   for (int32_t c = 0; c < p->out_c; c += 4, weights += 8 * n_pairs) {
     expand(weights, 8 * n_pairs, w);
     four(p, c, n_pairs, n, x, w, y + c);

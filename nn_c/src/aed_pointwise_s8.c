@@ -3,7 +3,7 @@
 #include "aed_matmul.h"
 #include "aed_nn_math.h"
 
-#ifdef AED_USE_TILES
+#ifdef AED_TILES
 
 /* Tiles run over the output pixels; every pixel of a tile is widened before the first output is
  * written. */
@@ -34,9 +34,7 @@ static void tiles(const aed_conv_params *p, uint8_t *arena) {
   }
 }
 
-#endif
-
-#ifndef AED_SIMD32
+#else
 
 static void pixels(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
@@ -66,13 +64,9 @@ static void pixels(const aed_conv_params *p, uint8_t *arena) {
 #endif
 
 void aed_pointwise_s8(const void *params, uint8_t *arena) {
-#ifdef AED_USE_TILES
-  if (AED_USE_TILES) {
-    tiles(params, arena);
-    return;
-  }
-#endif
-#ifndef AED_SIMD32
+#ifdef AED_TILES
+  tiles(params, arena);
+#else
   pixels(params, arena);
 #endif
 }
