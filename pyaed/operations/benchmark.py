@@ -58,7 +58,7 @@ def benchmark(
             check_identity(link.identify(), program.hash, settings.features.hash, None)
         result = service.benchmark(link, settings.features.patch_hop, program.table(), runs)
     run.echo(as_text(result, estimate, current_ma, voltage))
-    bars = [(row.name[-44:], row.count, row.per_mac) for row in result.rows if row.stage == "node"]
+    bars = [(f"{row.kind}  {row.name[-34:]}", row.count, row.per_mac) for row in result.rows if row.stage == "node"]
     write_text(run.folder / "profile.svg", profile_svg(f"{result.model} on {result.board}", bars, result.unit))
     image = run.image.table() if port is None else None
     write_text(
