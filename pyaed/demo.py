@@ -71,7 +71,7 @@ def demo(
     tree = {
         **SETTINGS,
         "dataset": {
-            "name": "synthetic" if data is None else data.name,
+            "name": "custom",
             "training_audio_path": str(audio),
             "training_csv_path": str(table),
             **_folds(table),

@@ -66,6 +66,13 @@ def test_predict_needs_only_the_model(project):
         assert row["class"] in names
 
 
+def test_the_demo_on_the_users_own_clips(project):
+    result = project.pyaed("demo", "--data", "data", "--out", "demoed", "training.epochs=1")
+    assert result.code == 0, result.err
+    assert "agree in every bit" in result.out
+    assert (project.folder / "demoed/run/deployment/mps2_an505/pyaed.elf").is_file()
+
+
 def test_verify_and_benchmark(project):
     result = project.pyaed(
         "verify", "-c", project.config, f"general.model_path={project.quantized_model}", "hydra.run.dir=verified",
