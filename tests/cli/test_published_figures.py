@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from click.testing import CliRunner
+from support.commands import pyaed
 
 from pyaed import config, operations
-from pyaed.cli import cli
 
 LIBROSA = {"yamnet_256_64x96_tl.h5": 307, "yamnet_256_64x96_tl_int8.tflite": 308}
 
@@ -37,7 +36,7 @@ def test_as_a_device_hears_it_the_gate_makes_up_for_silence(shared, tmp_path):
         "evaluate",
         "--as-device",
         "-c",
-        str(shared / "configs/st_model_zoo/evaluation_config.yaml"),
+        shared / "configs/st_model_zoo/evaluation_config.yaml",
         f"general.model_path={shared / 'pretrained/st_model_zoo/yamnet_256_64x96_tl_int8.tflite'}",
         f"dataset.test_audio_path={shared / 'datasets/esc10/audio'}",
         f"dataset.test_csv_path={table}",
@@ -45,8 +44,8 @@ def test_as_a_device_hears_it_the_gate_makes_up_for_silence(shared, tmp_path):
         "mlflow.uri=",
         f"hydra.run.dir={tmp_path}",
     ]
-    result = CliRunner().invoke(cli, arguments)
-    assert result.exit_code == 0, result.output
+    result = pyaed(*arguments)
+    assert result.code == 0, result.err
     report = json.loads((tmp_path / "evaluation/int8_engine_as_device_report.json").read_text())
     assert report["clip_accuracy"]["total"] == 320
     assert abs(report["clip_accuracy"]["right"] - 308) <= 2  # without the gate: 275

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import logging
 import sys
 import threading
 import zipfile
@@ -134,6 +135,8 @@ def fetch(*arguments, monkeypatch, capsys):
         cli.main()
     except SystemExit as stop:
         code = stop.code or 0
+    finally:
+        logging.getLogger("pyaed").handlers.clear()  # they write to this test's standard error
     done = capsys.readouterr()
     return code, done.out, done.err
 
