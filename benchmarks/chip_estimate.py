@@ -3,8 +3,8 @@
     python benchmarks/chip_estimate.py [--mlperf FOLDER] [--fit]
 
 The networks that ST publishes figures for are built from their topology with random weights (which change no time);
-the two of MLPerf Tiny are read from FOLDER (kws_ref_model.tflite, pretrainedResnet_quant.tflite; by default
-../shared/pretrained/mlperf_tiny). --fit prints the constants for pyaed/device/estimate.py. docs/benchmark.md has the model.
+the two of MLPerf Tiny are read from FOLDER, by default PYAED_MLPERF (kws_ref_model.tflite, pretrainedResnet_quant.tflite, from
+MLPerf Tiny's repository). --fit prints the constants for pyaed/device/estimate.py. docs/benchmark.md has the model.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def networks(folder: str, mlperf: Path) -> dict[str, str]:
 def main() -> None:
     """Parse the command line, print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mlperf", type=Path, default=ROOT.parent / "shared" / "pretrained" / "mlperf_tiny")
+    parser.add_argument("--mlperf", type=Path, default=Path(os.environ.get("PYAED_MLPERF", ".")))
     parser.add_argument("--fit", action="store_true", help="fit the constants anew")
     options = parser.parse_args()
     mixes, macs = {}, {}
