@@ -36,7 +36,20 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     detector = Detector.from_settings(settings, run.config.deployment.detector)
     folder = service.generate(path, settings.features, settings, run.folder / "deployment", board, detector)
     run.image, run.image_of = service.build_image(folder, board, options), (path, board)
-    run.echo(f"image {run.image.elf}\n{text.table(run.image.table())}\n")
+    _say(run, run.image)
+
+
+def deploy_boards(run: Run) -> None:
+    """Build the configured board's image and, of the same sources, the emulated board's: it runs where no board is."""
+    from pyaed import deploy as service
+
+    deploy(run)
+    if run.image.board.name != EMULATED_BOARD:
+        _say(run, service.build_image(run.folder / "deployment", EMULATED_BOARD))
+
+
+def _say(run: Run, image: Any) -> None:
+    run.echo(f"image {image.elf}\n{text.table(image.table())}\n")
 
 
 @contextmanager

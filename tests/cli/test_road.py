@@ -88,6 +88,17 @@ def test_verify_and_benchmark(project):
     assert sum(row["share"] for row in rows if row["stage"] == "node") == pytest.approx(1, abs=0.01)
 
 
+def test_deploy_builds_the_chips_image_and_the_emulated_one(project):
+    result = project.pyaed(
+        "deploy", f"general.model_path={project.quantized_model}", "hydra.run.dir=deployed",
+        "deployment.hardware_setup.board=B-U585I-IOT02A",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    for board in ("b_u585i_iot02a", "mps2_an505"):
+        assert (project.folder / "deployed/deployment" / board / "pyaed.elf").is_file()
+        assert "warning:" not in (project.folder / "deployed/deployment" / f"build_{board}.log").read_text()
+
+
 def test_init_writes_a_configuration_that_loads(tmp_path):
     assert pyaed("init", "my.yaml", cwd=tmp_path).code == 0
     assert yaml.safe_load((tmp_path / "my.yaml").read_text())["operation_mode"] == "chain_tbqeb"
