@@ -4,7 +4,7 @@
 
 The networks that ST publishes figures for are built from their topology with random weights (which change no time);
 the two of MLPerf Tiny are read from FOLDER, by default PYAED_MLPERF (kws_ref_model.tflite, pretrainedResnet_quant.tflite, from
-MLPerf Tiny's repository). --fit prints the constants for pyaed/device/estimate.py. docs/benchmark.md has the model.
+MLPerf Tiny's repository). --fit prints the constants for pyaed/measure/estimate.py. docs/benchmark.md has the model.
 """
 
 import argparse
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support.m33_engine import CORE, FLAGS
 
 from pyaed import nn, text
-from pyaed.device import estimate, mix
+from pyaed.measure import estimate
 from pyaed.sources import source_root
 
 ROOT = source_root()
@@ -87,7 +87,10 @@ def main() -> None:
         for number, (name, model) in enumerate(networks(folder, options.mlperf).items()):
             place = Path(folder) / str(number)
             place.mkdir()
-            mixes[name] = sum(mix.inference(mix.Tracer(image(model, place))), mix.Mix(np.zeros(len(mix.NAMES))))
+            mixes[name] = sum(
+                instruction_mix.inference(instruction_mix.Tracer(image(model, place))),
+                instruction_mix.Mix(np.zeros(len(instruction_mix.NAMES))),
+            )
             macs[name] = nn.compile_graph(nn.read_tflite(model)).macs
     factor = estimate.fit(mixes) if options.fit else estimate.FACTOR
     rows = []

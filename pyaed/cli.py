@@ -321,7 +321,7 @@ def demo(data: Path | None, out: Path, overrides: tuple[str, ...]) -> None:
 def ports() -> None:
     """List the serial ports, ST-LINKs first."""
     from pyaed import text
-    from pyaed.device import ports as service
+    from pyaed.link import ports as service
 
     rows = service.list_all()
     click.echo(text.table(rows) if rows else "no serial port exists here")
@@ -347,7 +347,7 @@ def flash(image: Path, method: str | None, serial: str | None, dry_run: bool) ->
 @click.option("--seconds", default=2.0, show_default=True, help="How long.")
 def record(path: Path, port: str, baudrate: int, seconds: float) -> None:
     """Record the board's microphone to a WAV file and print its level."""
-    from pyaed.device import recording
+    from pyaed.monitor import recording
 
     click.echo(recording.record(path, port, baudrate, seconds))
 

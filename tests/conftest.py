@@ -21,3 +21,28 @@ def shared() -> Path:
     if not (folder / "datasets" / "esc10").is_dir():
         pytest.skip(f"needs the shared data folder ({folder}); set PYAED_SHARED to it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def image():
+    """The tiny model's image for the emulated board."""
+    from support import images
+
+    return images.image()
+
+
+@pytest.fixture(scope="session", params=["tcp", "pty"])
+def emulator(request, image):
+    """The emulated board with that image, shared by the tests that leave it as they found it."""
+    from pyaed.boards.emulator import Emulator
+
+    with Emulator(image.elf, transport=request.param) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def board(emulator):
+    """The object behind the emulated board's serial port, freshly reset."""
+    with emulator.connect() as board:
+        board.reset()
+        yield board

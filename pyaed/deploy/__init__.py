@@ -1,8 +1,8 @@
 """From a quantized model to a firmware image: fit check, generated C, build, sizes."""
 
+from pyaed.boards.flashing import flash
 from pyaed.deploy.boards import BOARDS, Board, find_board
 from pyaed.deploy.build import Image, build_image, check_options
-from pyaed.deploy.flash import flash
 from pyaed.deploy.generate import check_fit, generate, needs, write_messages_header
 
 __all__ = [

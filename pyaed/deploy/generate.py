@@ -10,11 +10,11 @@ import pyaed
 from pyaed import nn
 from pyaed.deploy.boards import Board, find_board
 from pyaed.detector import Detector, c_values, memory_size
-from pyaed.device.messages import table
 from pyaed.dsp import FeatureSpec
 from pyaed.dsp import write_c as write_features
 from pyaed.errors import UserError
 from pyaed.files import atomic_path, write_text
+from pyaed.link.messages import table
 from pyaed.metadata import ModelMetadata
 from pyaed.sources import c_templates
 

@@ -105,20 +105,20 @@ def engine_predictor(engine: Any) -> Predictor:
     return lambda patches: engine.predict(patches).reshape(len(patches), -1)
 
 
-def board_predictor(link: Any) -> Predictor:
-    """Predict on a board (or the emulator) with `pyaed.device.link.Link`, patch by patch.
+def board_predictor(board: Any) -> Predictor:
+    """Predict on a board (or the emulator) with `pyaed.link.board.Board`, patch by patch.
 
     Patches are quantized, and outputs dequantized, with the parameters that the device reports.
     """
     from pyaed.dsp import quantize
 
-    device = link.identify()
+    device = board.identify()
 
     def predict(patches: np.ndarray) -> np.ndarray:
         x = patches
         if device.input_dtype != np.float32:
             x = quantize(patches, device.input_scale, device.input_zero_point, device.input_dtype)
-        out = np.stack([link.infer(patch).ravel() for patch in x])
+        out = np.stack([board.infer(patch).ravel() for patch in x])
         if device.output_dtype == np.float32:
             return out
         return _dequantize(out, device.output_scale, device.output_zero_point)

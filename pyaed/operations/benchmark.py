@@ -38,10 +38,10 @@ def benchmark(
         What the board draws while it computes, measured by the user: gives the energy of an inference.
     """
     from pyaed import nn
-    from pyaed.device import benchmark as service
-    from pyaed.device.benchmark_report import as_json, as_text
-    from pyaed.device.link import Link
-    from pyaed.device.verify import check_identity
+    from pyaed.link.board import Board
+    from pyaed.measure import benchmark as service
+    from pyaed.measure.benchmark_report import as_json, as_text
+    from pyaed.measure.verify import check_identity
     from pyaed.nn.pictures import profile_svg
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
@@ -53,10 +53,10 @@ def benchmark(
     if port is None:
         deploy(run, _emulated_board(run.config.benchmarking.board), settings)
         estimate = _estimate(run, settings.features)
-    with Link(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as link:
+    with Board(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as board:
         if port:
-            check_identity(link.identify(), program.hash, settings.features.hash, None)
-        result = service.benchmark(link, settings.features.patch_hop, program.table(), runs)
+            check_identity(board.identify(), program.hash, settings.features.hash, None)
+        result = service.benchmark(board, settings.features.patch_hop, program.table(), runs)
     run.echo(as_text(result, estimate, current_ma, voltage))
     bars = [(f"{row.kind}  {row.name[-34:]}", row.count, row.per_mac) for row in result.rows if row.stage == "node"]
     write_text(run.folder / "profile.svg", profile_svg(f"{result.model} on {result.board}", bars, result.unit))
@@ -68,8 +68,8 @@ def benchmark(
 
 def _emulated_board(name: str) -> str:
     """Return the board that is emulated for the configured one."""
+    from pyaed.boards.emulator import MACHINES
     from pyaed.deploy import find_board
-    from pyaed.device.emulator import MACHINES
 
     board = find_board(name)
     if board.name in MACHINES:
@@ -84,7 +84,7 @@ def _emulated_board(name: str) -> str:
 
 def _estimate(run: Run, spec) -> object | None:
     """Return the estimated time on the chip, or None (the log says why)."""
-    from pyaed.device.estimate import estimate
+    from pyaed.measure.estimate import estimate
 
     log.info("estimating the time on the chip: the image runs instruction by instruction")
     try:

@@ -54,11 +54,11 @@ def _say(run: Run, image: Any) -> None:
 
 @contextmanager
 def emulated(run: Run, icount: bool = False) -> Iterator[Any]:
-    """Start the emulator with the run's image and yield the link to it."""
-    from pyaed.device.emulator import Emulator
+    """Start the emulator with the run's image and yield it."""
+    from pyaed.boards.emulator import Emulator
 
-    with Emulator(run.image.elf, run.image.board.name, icount=icount) as emulator, emulator.link() as link:
-        yield link
+    with Emulator(run.image.elf, run.image.board.name, icount=icount) as emulator, emulator.connect() as board:
+        yield board
 
 
 def verify(
@@ -90,10 +90,10 @@ def verify(
         True when everything is equal; the report is printed either way.
     """
     from pyaed import data, nn
-    from pyaed.device.link import Link
-    from pyaed.device.verify import adversarial_clips, check_identity
-    from pyaed.device.verify import verify as service
     from pyaed.dsp import quantize as quantize_patches
+    from pyaed.link.board import Board
+    from pyaed.measure.verify import adversarial_clips, check_identity
+    from pyaed.measure.verify import verify as service
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     settings = model_settings(run.config, path)
@@ -115,18 +115,18 @@ def verify(
             return patches
         return quantize_patches(patches, model_input.scale, model_input.zero_point, model_input.dtype)
 
-    def compare(link: Link) -> Any:
-        check_identity(link.identify(), engine.program.hash, settings.features.hash, settings.class_names)
+    def compare(board: Board) -> Any:
+        check_identity(board.identify(), engine.program.hash, settings.features.hash, settings.class_names)
         shown = progress(clips, label="verify", unit="clips")
-        return service(link, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
+        return service(board, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
 
     if port is not None:
-        with Link(port, baudrate) as link:
-            report = compare(link)
+        with Board(port, baudrate) as board:
+            report = compare(board)
     else:
         deploy(run, EMULATED_BOARD)
-        with emulated(run) as link:
-            report = compare(link)
+        with emulated(run) as board:
+            report = compare(board)
     run.echo(str(report))
     write_text(run.folder / "verify.txt", f"{report}\n")
     return report.ok

@@ -95,5 +95,5 @@ def predictor_of(run: Run, path: Path, target: str) -> Iterator[Callable]:
         yield Engine(path).predict
     else:
         deploy(run, EMULATED_BOARD)
-        with emulated(run) as link:
-            yield evaluation.board_predictor(link)
+        with emulated(run) as board:
+            yield evaluation.board_predictor(board)

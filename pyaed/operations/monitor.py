@@ -48,8 +48,8 @@ def monitor(
     list of Path
         What was written.
     """
-    from pyaed.device.link import Link
-    from pyaed.device.verify import check_identity
+    from pyaed.link.board import Board
+    from pyaed.measure.verify import check_identity
 
     model = run.quantized_model
     if play is None and port is None:
@@ -62,15 +62,15 @@ def monitor(
         detector = Detector.from_settings(settings, run.config.deployment.detector)
     pcm = None if play is None else _pcm(play, settings, seconds)
     if port is not None:
-        with Link(port, baudrate) as link:
+        with Board(port, baudrate) as board:
             if settings is not None:
                 from pyaed.files import sha256
 
-                check_identity(link.identify(), sha256(model), settings.features.hash, settings.class_names)
-            return _watch(link, settings, detector, pcm, record, seconds, real_time)
+                check_identity(board.identify(), sha256(model), settings.features.hash, settings.class_names)
+            return _watch(board, settings, detector, pcm, record, seconds, real_time)
     deploy(run, EMULATED_BOARD)
-    with emulated(run) as link:
-        return _watch(link, settings, detector, pcm, record, seconds, real_time)
+    with emulated(run) as board:
+        return _watch(board, settings, detector, pcm, record, seconds, real_time)
 
 
 def _pcm(play: Path, settings: ModelMetadata, seconds: float | None) -> Any:
@@ -81,15 +81,15 @@ def _pcm(play: Path, settings: ModelMetadata, seconds: float | None) -> Any:
     return pcm if seconds is None else pcm[: round(seconds * settings.features.sample_rate)]
 
 
-def _watch(link, settings, detector, pcm, record, seconds, real_time) -> list[Path]:
-    from pyaed.device.monitor import Monitor, listen, play
-    from pyaed.device.screen import Screen
+def _watch(board, settings, detector, pcm, record, seconds, real_time) -> list[Path]:
+    from pyaed.monitor.session import Monitor, listen, play
+    from pyaed.monitor.terminal import Screen
 
-    identity = link.identify()
+    identity = board.identify()
     log_mel = None if settings is None else FrontEnd(replace(settings.features, center=False)).log_mel
-    watch = Monitor(link, f"{identity.board}  {identity.model_name}", log_mel, record)
+    watch = Monitor(board, f"{identity.board}  {identity.model_name}", log_mel, record)
     crc = detector.crc if detector else None
-    blocks = listen(link, seconds, crc) if pcm is None else play(link, pcm, crc, real_time)
+    blocks = listen(board, seconds, crc) if pcm is None else play(board, pcm, crc, real_time)
     try:
         with Screen() as screen, suppress(KeyboardInterrupt):
             for block in blocks:

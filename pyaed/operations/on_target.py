@@ -22,7 +22,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     ----------
     run : Run
     port : str
-        A board that runs the model's image, as `Link` takes it.
+        A board that runs the model's image, as `Board` takes it.
     baudrate : int
     results : path, optional
         File that takes every clip's answers as they come; a second start with the same file asks only for the rest.
@@ -34,10 +34,10 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
         When the board or the file belongs to another model or other features, or the board stays away.
     """
     from pyaed import evaluation
-    from pyaed.device.ledger import Ledger
-    from pyaed.device.link import Link
-    from pyaed.device.verify import check_identity
     from pyaed.files import sha256
+    from pyaed.link.board import Board
+    from pyaed.link.journal import Journal
+    from pyaed.measure.verify import check_identity
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     settings = model_settings(run.config, path)
@@ -48,20 +48,20 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
         about["detector"] = Detector.from_settings(settings, run.config.deployment.detector).crc
     answers = []
     with (
-        Ledger(results or f"on_target_{model[:12]}.jsonl", about) as ledger,
-        Link(port, baudrate, patience=PATIENCE) as link,
+        Journal(results or f"on_target_{model[:12]}.jsonl", about) as journal,
+        Board(port, baudrate, patience=PATIENCE) as board,
     ):
-        check_identity(link.identify(), model, settings.features.hash, settings.class_names)
-        if len(ledger):
-            log.info("%s: going on behind %d clips", ledger.path, len(ledger))
-        ask = evaluation.board_predictor(link)
+        check_identity(board.identify(), model, settings.features.hash, settings.class_names)
+        if len(journal):
+            log.info("%s: going on behind %d clips", journal.path, len(journal))
+        ask = evaluation.board_predictor(board)
         bounds = np.searchsorted(patches.clip_index, np.arange(len(patches.clips) + 1))
         for i, clip in enumerate(progress(patches.clips, label="on target", unit="clips")):
             own = slice(bounds[i], bounds[i + 1])
             heard = patches.patches[own] if judged is None else patches.patches[own][judged[own]]
             if len(heard):
-                answers.append(ledger.answer(clip.name, heard, ask))
-        log.info("every clip's answers: %s", ledger.path)
+                answers.append(journal.answer(clip.name, heard, ask))
+        log.info("every clip's answers: %s", journal.path)
     name = "int8 on target" + (" as device" if run.config.evaluation.as_device else "")
     report(run, settings, patches, _replay(np.concatenate(answers) if answers else np.empty((0, 0))), name, judged)
 

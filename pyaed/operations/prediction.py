@@ -90,11 +90,11 @@ def _host_hears(run: Run, settings: ModelMetadata, detector: Detector, path: Pat
 def _board_hears(run: Run, settings: ModelMetadata, detector: Detector, clips: Any) -> dict[str, list]:
     """Stream every recording to the live detector of the emulated board."""
     from pyaed import data
-    from pyaed.device import live
+    from pyaed.link import live
 
     deploy(run, EMULATED_BOARD)
-    with emulated(run) as link:
+    with emulated(run) as board:
         return {
-            clip.name: live.hear(link, data.load_pcm(clip.path, whole(settings)), settings.class_names, detector.crc)
+            clip.name: live.hear(board, data.load_pcm(clip.path, whole(settings)), settings.class_names, detector.crc)
             for clip in progress(clips, len(clips), "live", "recordings")
         }

@@ -11,7 +11,7 @@ import soundfile
 from support import images
 from support.commands import pyaed
 
-from pyaed.device.emulator import Emulator
+from pyaed.boards.emulator import Emulator
 
 CLASSES = ("a", "b", "c")
 

@@ -155,8 +155,8 @@ def test_reference_kernels_engine_and_board_predict_the_same(shared, real_patche
         input_dtype=np.dtype(source.dtype), input_scale=source.scale, input_zero_point=source.zero_point,
         output_dtype=np.dtype(sink.dtype), output_scale=sink.scale, output_zero_point=sink.zero_point,
     )  # fmt: skip
-    link = SimpleNamespace(identify=lambda: identity, infer=lambda patch: engine.run(patch[np.newaxis])[0])
-    np.testing.assert_array_equal(predict_patches(board_predictor(link), real_patches), ours)
+    board = SimpleNamespace(identify=lambda: identity, infer=lambda patch: engine.run(patch[np.newaxis])[0])
+    np.testing.assert_array_equal(predict_patches(board_predictor(board), real_patches), ours)
 
 
 def test_tflite_messages(tmp_path, shared):

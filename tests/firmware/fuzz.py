@@ -13,15 +13,15 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from support import images  # noqa: E402
 from test_application import spoil  # noqa: E402
 
-from pyaed.device import framing  # noqa: E402
-from pyaed.device.messages import table  # noqa: E402
+from pyaed.link import packets  # noqa: E402
+from pyaed.link.messages import table  # noqa: E402
 
 PIECE = 50_000
 CODES = [table()[n].code for n in ("identify", "names", "counters", "upload", "reset", "state")] + [0, 99, 200]
 
 
 def frame(code: int, sequence: int, body: bytes = b"") -> bytes:
-    return framing.encode(table().header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
+    return packets.encode(table().header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
 
 
 def wrong_byte(rng, data: bytes) -> bytes:
@@ -45,7 +45,7 @@ def main(n_frames: int) -> None:
         parts.append(frame(table()["identify"].code, 777))
         ended = subprocess.run([program], input=b"".join(parts), capture_output=True, timeout=300, check=False)
         assert ended.returncode == 0, ended.stderr[-2000:]
-        receiver = framing.Receiver(table().max_payload, table().header.size)
+        receiver = packets.Receiver(table().max_payload, table().header.size)
         replies = receiver.feed(ended.stdout)
         assert receiver.counters.dropped == 0
         assert len(replies) > in_piece

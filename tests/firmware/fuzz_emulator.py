@@ -14,9 +14,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from support import images  # noqa: E402
 from test_application import request, spoil  # noqa: E402
 
-from pyaed.device import framing  # noqa: E402
-from pyaed.device.emulator import Emulator  # noqa: E402
-from pyaed.device.messages import table  # noqa: E402
+from pyaed.boards.emulator import Emulator  # noqa: E402
+from pyaed.link import packets  # noqa: E402
+from pyaed.link.messages import table  # noqa: E402
 
 PIECE = 400  # frames between two looks at the board
 MARK = 0xFFFF  # sequence number of these looks
@@ -33,7 +33,7 @@ class Result:
     survived: int = 0
 
 
-def exchange(port: socket.socket, data: bytes, receiver: framing.Receiver) -> list[bytes]:
+def exchange(port: socket.socket, data: bytes, receiver: packets.Receiver) -> list[bytes]:
     """Flood the board with `data`, which ends in a request of sequence MARK; return what it answered."""
     port.settimeout(0.01)
     view, replies, last = memoryview(data), [], time.monotonic()
@@ -65,14 +65,14 @@ def fuzz(emulator: Emulator, seconds: float, seed: int) -> Result:
     """Send pieces of frames until the time is over; every good one has to be answered, once and in order."""
     rng, result = np.random.default_rng(seed), Result()
     host, port = emulator.url.removeprefix("socket://").split(":")
-    receiver = framing.Receiver(table().max_payload, table().header.size)
-    mark = framing.encode(table().header.pack(type=table()["counters"].code, status=0, sequence=MARK, dropped=0))
+    receiver = packets.Receiver(table().max_payload, table().header.size)
+    mark = packets.encode(table().header.pack(type=table()["counters"].code, status=0, sequence=MARK, dropped=0))
     end = time.monotonic() + seconds
     with socket.create_connection((host, int(port))) as connection:
         while time.monotonic() < end:
             data, sent = [b"\0"], []
             for sequence in range(PIECE):
-                one = framing.encode(payload(rng, sequence))
+                one = packets.encode(payload(rng, sequence))
                 kind = rng.random()
                 if kind < 0.4:
                     one = spoil(rng, one) if kind < 0.004 else spoil_shortly(rng, one)
@@ -106,8 +106,8 @@ def main(seconds: float) -> None:
     start, seed = time.monotonic(), int(time.time())
     with Emulator(images.image().elf) as emulator:
         found = fuzz(emulator, seconds, seed)
-        with emulator.link() as link:
-            counters = link.device_counters()
+        with emulator.connect() as board:
+            counters = board.device_counters()
     print(
         f"seed {seed}: {found.frames:,} frames in {time.monotonic() - start:.0f} s: {found.good:,} good ones, all answered in "
         f"their turn; {found.survived:,} others answered; no crash, no hang; stack {counters['stack_used']} bytes"

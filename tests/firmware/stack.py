@@ -14,9 +14,9 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 from support.u585 import Chip  # noqa: E402
 
 from pyaed import deploy, metadata, nn, text  # noqa: E402
-from pyaed.device import framing  # noqa: E402
-from pyaed.device.messages import table  # noqa: E402
 from pyaed.dsp import FeatureSpec  # noqa: E402
+from pyaed.link import packets  # noqa: E402
+from pyaed.link.messages import table  # noqa: E402
 from pyaed.metadata import ModelMetadata  # noqa: E402
 
 BLOCK, SETTLING = 256, 8  # samples of an interrupt; blocks that the microphone's start drops
@@ -27,8 +27,8 @@ def ask(chip: Chip, name: str, **fields) -> dict:
     message, header = table()[name], table().header
     request = header.pack(type=message.code, status=0, sequence=1, dropped=0) + message.request.pack(**fields)
     chip.sent.clear()
-    chip.receive(framing.encode(request))
-    reply = framing.Receiver(table().max_payload, header.size).feed(bytes(chip.sent))[-1]
+    chip.receive(packets.encode(request))
+    reply = packets.Receiver(table().max_payload, header.size).feed(bytes(chip.sent))[-1]
     return message.reply.unpack(reply[header.size :])
 
 

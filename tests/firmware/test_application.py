@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 from support import images
 
-from pyaed.device import framing
-from pyaed.device.messages import table
+from pyaed.link import packets
+from pyaed.link.messages import table
 
 
 def request(rng, sequence: int) -> bytes:
@@ -52,7 +52,7 @@ def talk(data: bytes) -> list[bytes]:
     """Send bytes to a fresh application; return its replies, without events. It must end well."""
     done = subprocess.run([images.host_application()], input=data, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
-    receiver = framing.Receiver(table().max_payload, table().header.size)
+    receiver = packets.Receiver(table().max_payload, table().header.size)
     payloads = receiver.feed(done.stdout)
     assert receiver.counters.dropped == done.stdout.count(b"predicted score")
     return [p for p in payloads if p[0] & table().reply_bit]
@@ -63,10 +63,10 @@ def test_each_good_request_is_answered_once_whatever_comes_between():
     data, sent = b"", []
     for sequence in range(2000):
         payload = request(rng, sequence)
-        data += framing.encode(payload)
+        data += packets.encode(payload)
         sent.append((payload[0], sequence))
         if rng.random() < 0.3:
-            data += spoil(rng, framing.encode(request(rng, 60000)))
+            data += spoil(rng, packets.encode(request(rng, 60000)))
     header = table().header
     replies = [header.unpack(r[: header.size]) for r in talk(data)]
     answered = [(r["type"] & 0x7F if r["type"] & 0x80 else None, r["sequence"]) for r in replies]
@@ -82,7 +82,7 @@ def test_replies_fit_the_table_and_errors_have_no_body():
     requests = [request(rng, n) for n in range(1500)]
     by_code = {m.code: m for m in table().messages}
     seen = {}
-    for reply in talk(b"".join(framing.encode(r) for r in requests)):
+    for reply in talk(b"".join(packets.encode(r) for r in requests)):
         header, body = table().header.unpack(reply[:8]), reply[8:]
         if header["status"]:
             assert body == b""
@@ -97,7 +97,7 @@ def test_replies_fit_the_table_and_errors_have_no_body():
 def test_random_bytes_only():
     rng = np.random.default_rng(7)
     good = table().header.pack(type=table()["counters"].code, status=0, sequence=7, dropped=0)
-    replies = talk(rng.bytes(3_000_000) + b"\0" + framing.encode(good))
+    replies = talk(rng.bytes(3_000_000) + b"\0" + packets.encode(good))
     assert table().header.unpack(replies[-1][:8])["sequence"] == 7
     counters = table()["counters"].reply.unpack(replies[-1][8:])
     assert counters["garbage"] + counters["truncated"] + counters["bad_crc"] > 1000
@@ -113,7 +113,7 @@ def test_the_same_bits_as_the_host(tmp_path):
 
     def payload(name, tail=b"", **fields):
         header = messages.header.pack(type=messages[name].code, status=0, sequence=1, dropped=0)
-        return framing.encode(header + messages[name].request.pack(tail, **fields))
+        return packets.encode(header + messages[name].request.pack(tail, **fields))
 
     data = payload("features", pcm[:2000].tobytes(), position=0)
     data += payload("upload", patch.tobytes(), offset=0) + payload("infer")

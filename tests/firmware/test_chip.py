@@ -11,8 +11,8 @@ from support.u585 import SYSTICK, UNIQUE_ID, Chip
 from pyaed import deploy, nn
 from pyaed.config.schema import Detector as Section
 from pyaed.detector import Detector, StreamFrontEnd, find_events
-from pyaed.device import framing
-from pyaed.device.messages import table
+from pyaed.link import packets
+from pyaed.link.messages import table
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def exchange(chip: Chip, name: str, tail: bytes = b"", **fields) -> dict:
     message, header = table()[name], table().header
     payload = header.pack(type=message.code, status=0, sequence=7, dropped=0) + message.request.pack(tail, **fields)
     chip.sent.clear()
-    chip.receive(framing.encode(payload))
+    chip.receive(packets.encode(payload))
     (reply,) = payloads(chip)
     fields = header.unpack(reply[:8])
     assert (fields["type"], fields["status"], fields["sequence"]) == (message.code | 0x80, 0, 7)
@@ -40,7 +40,7 @@ def exchange(chip: Chip, name: str, tail: bytes = b"", **fields) -> dict:
 
 
 def payloads(chip: Chip) -> list[bytes]:
-    receiver = framing.Receiver(table().max_payload, table().header.size)
+    receiver = packets.Receiver(table().max_payload, table().header.size)
     found = receiver.feed(bytes(chip.sent))
     assert receiver.counters.dropped == 0
     return found
@@ -152,7 +152,7 @@ def test_a_dead_port_hangs_nothing(elf):
     chip = Chip(elf, stuck=(("USART1_ISR", 7),))
     chip.run()
     code = table()["identify"].code
-    chip.receive(framing.encode(table().header.pack(type=code, status=0, sequence=1, dropped=0)))
+    chip.receive(packets.encode(table().header.pack(type=code, status=0, sequence=1, dropped=0)))
     assert chip.sent == b""
 
 
@@ -200,7 +200,7 @@ def test_interrupts_in_the_middle_of_work_lose_nothing(chip):
     data, n = b"", 6
     for sequence in range(n):
         body = table()["features"].request.pack(images.noise(200, sequence).tobytes(), position=0)
-        data += framing.encode(header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
+        data += packets.encode(header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
     at = 0
     while at < len(data):  # bytes arrive while frames are being computed
         chip.received.extend(data[at : at + 8])
@@ -243,7 +243,7 @@ def test_a_fault_is_reported_and_the_board_starts_again(elf, kind):
     code = b"".join(struct.pack("<H", int(w, 16)) for w in words.split())
     chip.poke("aed_board_stack_used", code)
     header = table().header
-    chip.receive(framing.encode(header.pack(type=table()["counters"].code, status=0, sequence=1, dropped=0)))
+    chip.receive(packets.encode(header.pack(type=table()["counters"].code, status=0, sequence=1, dropped=0)))
     assert chip.was_reset
     (payload,) = payloads(chip)
     event = next(e for e in table().events if e.name == "fault")
@@ -338,7 +338,7 @@ def test_a_microphone_that_does_not_come_up_is_refused(elf, flag):
     for rate in (16000, 48000):
         chip.sent.clear()
         request = header.pack(type=message.code, status=0, sequence=1, dropped=0) + message.request.pack(rate=rate)
-        chip.receive(framing.encode(request))
+        chip.receive(packets.encode(request))
         assert header.unpack(payloads(chip)[0][:8])["status"] == -4
     assert exchange(chip, "state")["problems"] == 0
     assert chip.errors == []
@@ -392,7 +392,7 @@ def test_what_the_microphone_hears_becomes_the_hosts_events(chip):
     chip.sent.clear()
     message, header = table()["listen"], table().header
     request = header.pack(type=message.code, status=0, sequence=9, dropped=0) + message.request.pack(source=0, output=0)
-    chip.receive(framing.encode(request))
+    chip.receive(packets.encode(request))
     heard += unasked(chip, "heard")
     found = [
         {

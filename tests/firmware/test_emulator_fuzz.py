@@ -3,7 +3,7 @@
 from fuzz_emulator import fuzz
 from support import images
 
-from pyaed.device.emulator import Emulator
+from pyaed.boards.emulator import Emulator
 
 
 def test_every_good_frame_is_answered_in_its_turn():
@@ -11,5 +11,5 @@ def test_every_good_frame_is_answered_in_its_turn():
         found = fuzz(emulator, 5, seed=1)
         assert found.frames > 400  # one piece at least, however busy the machine is
         assert found.good > found.frames // 2
-        with emulator.link() as link:
-            assert link.identify().board == "mps2_an505"
+        with emulator.connect() as board:
+            assert board.identify().board == "mps2_an505"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import images
 
-from pyaed.device import framing
+from pyaed.link import packets
 from pyaed.sources import source_root
 
 MAX_PAYLOAD, MIN_PAYLOAD = 700, 8
@@ -50,14 +50,14 @@ def c():
 
 
 def c_encode(c, payload: bytes) -> bytes:
-    room = ctypes.create_string_buffer(payload, len(payload) + framing.CRC_SIZE)
-    out = ctypes.create_string_buffer(framing.max_frame(len(payload)))
+    room = ctypes.create_string_buffer(payload, len(payload) + packets.CRC_SIZE)
+    out = ctypes.create_string_buffer(packets.max_frame(len(payload)))
     n = c.aed_frame_encode(room, len(payload), out)
     return out.raw[:n]
 
 
 def c_receive(c, data: bytes) -> tuple[list[bytes], dict]:
-    receiver, buffer = CReceiver(), ctypes.create_string_buffer(framing.max_frame(MAX_PAYLOAD))
+    receiver, buffer = CReceiver(), ctypes.create_string_buffer(packets.max_frame(MAX_PAYLOAD))
     c.aed_frame_receiver_init(receiver, buffer, len(buffer), MIN_PAYLOAD)
     payloads = []
     for byte in data:
@@ -67,7 +67,7 @@ def c_receive(c, data: bytes) -> tuple[list[bytes], dict]:
 
 
 def python_receive(data: bytes, pieces: list[int]) -> tuple[list[bytes], dict]:
-    receiver = framing.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
+    receiver = packets.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
     payloads, at = [], 0
     for n in [*pieces, len(data)]:
         payloads += receiver.feed(data[at : at + n])
@@ -85,11 +85,11 @@ payloads = st.one_of(
 @given(payloads)
 @settings(max_examples=300, deadline=None)
 def test_both_sides_encode_alike_and_decode_each_other(c, payload):
-    frame = framing.encode(payload)
+    frame = packets.encode(payload)
     assert frame == c_encode(c, payload)
-    assert len(frame) <= framing.max_frame(len(payload))
+    assert len(frame) <= packets.max_frame(len(payload))
     assert frame.index(0) == len(frame) - 1
-    assert framing.cobs_decode(frame[:-1])[: -framing.CRC_SIZE] == payload
+    assert packets.cobs_decode(frame[:-1])[: -packets.CRC_SIZE] == payload
     assert c_receive(c, frame)[0] == [payload]
 
 
@@ -101,7 +101,7 @@ def line(draw):
     """Bytes of a bad line: frames whole, cut, bit-flipped, doubled, too long, and noise between."""
     data = b""
     for _ in range(draw(st.integers(1, 6))):
-        frame = framing.encode(draw(st.binary(min_size=0, max_size=40)))
+        frame = packets.encode(draw(st.binary(min_size=0, max_size=40)))
         match draw(st.sampled_from(["whole", "cut", "flip", "twice", "long", "noise"])):
             case "cut":
                 frame = frame[: draw(st.integers(0, len(frame)))]
@@ -112,7 +112,7 @@ def line(draw):
             case "twice":
                 frame = frame + frame
             case "long":
-                frame = framing.encode(bytes(range(1, 250)) * 4)
+                frame = packets.encode(bytes(range(1, 250)) * 4)
             case "noise":
                 frame = draw(noise)
         data += frame
@@ -125,7 +125,7 @@ def test_both_sides_see_the_same_in_a_bad_line(c, data, pieces):
     got, counters = c_receive(c, data)
     assert (got, counters) == python_receive(data, pieces)
     # Whatever came before, one zero later the next frame arrives.
-    good = framing.encode(b"still here")
+    good = packets.encode(b"still here")
     assert c_receive(c, data + b"\0" + good)[0][-1] == b"still here"
     assert python_receive(data + b"\0" + good, pieces)[0][-1] == b"still here"
 
@@ -133,10 +133,10 @@ def test_both_sides_see_the_same_in_a_bad_line(c, data, pieces):
 @given(payloads, st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_frame_never_passes(c, payload, data):
-    frame = bytearray(framing.encode(payload))
+    frame = bytearray(packets.encode(payload))
     for _ in range(data.draw(st.integers(1, 3))):
         frame[data.draw(st.integers(0, len(frame) - 2))] ^= 1 << data.draw(st.integers(0, 7))
-    if bytes(frame) == framing.encode(payload):
+    if bytes(frame) == packets.encode(payload):
         return
     got, counters = python_receive(bytes(frame), [])
     assert payload not in got or frame.count(0) > 1
@@ -144,9 +144,9 @@ def test_a_damaged_frame_never_passes(c, payload, data):
 
 
 def test_a_flood_needs_no_memory():
-    receiver = framing.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
+    receiver = packets.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
     for _ in range(100):
         assert receiver.feed(b"\xaa" * 10000) == []
-    assert len(receiver._pending) <= framing.max_frame(MAX_PAYLOAD)
-    assert receiver.feed(b"\0" + framing.encode(b"still here")) == [b"still here"]
+    assert len(receiver._pending) <= packets.max_frame(MAX_PAYLOAD)
+    assert receiver.feed(b"\0" + packets.encode(b"still here")) == [b"still here"]
     assert receiver.counters.overlong == receiver.counters.dropped == 1

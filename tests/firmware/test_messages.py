@@ -7,7 +7,7 @@ import pytest
 from support import images
 
 from pyaed.deploy import write_messages_header
-from pyaed.device.messages import parse, table
+from pyaed.link.messages import parse, table
 from pyaed.sources import source_root
 
 BAD = {

@@ -10,7 +10,7 @@ from support import images
 from support.u585 import Chip
 
 from pyaed import deploy, nn
-from pyaed.device.emulator import Emulator
+from pyaed.boards.emulator import Emulator
 from pyaed.dsp import FrontEnd
 
 READY = b"m-ready\r\n"

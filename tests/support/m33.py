@@ -1,4 +1,4 @@
-"""The front end alone on the emulated Cortex-M33: a bare image without model and link."""
+"""The front end alone on the emulated Cortex-M33: a bare image without model and board."""
 
 import atexit
 import functools

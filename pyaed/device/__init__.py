@@ -1,1 +1,0 @@
-"""The serial link to a board or its emulator: protocol, verification, benchmark."""

@@ -1,0 +1,330 @@
+"""A port and the requests over it: frames out, replies in, time-outs, retries, a port that goes away and comes back."""
+
+import errno
+import logging
+import select
+import time
+from collections.abc import Callable
+
+import serial
+from serial.tools import list_ports
+
+from pyaed.errors import UserError, nearest
+from pyaed.link import packets, ports
+from pyaed.link.messages import table
+
+log = logging.getLogger(__name__)
+
+#: aed_status -> (name, what it says about a request)
+STATUSES = {
+    -1: ("AED_ERR_ARGUMENT", "a value is out of range"),
+    -2: ("AED_ERR_SIZE", "the request has a wrong length"),
+    -3: ("AED_ERR_STATE", "the device's clip stands at another position"),
+    -4: ("AED_ERR_UNSUPPORTED", "this image doesn't know the request"),
+    -5: ("AED_ERR_IO", "the board's hardware failed"),
+}
+
+QUICK = 10.0  # seconds that a reply may take
+
+
+class LinkError(UserError):
+    """The link or the device failed: nothing came, what came made no sense, or the port broke."""
+
+
+class LinkLost(LinkError):
+    """The port broke: unplugged, reset by the other side, closed by the driver."""
+
+
+class LinkTimeout(LinkError):
+    """No reply came in time, retries included.
+
+    Attributes
+    ----------
+    retried : bool
+        Whether the request was sent again, so that there is no use in starting its work anew.
+    """
+
+    def __init__(self, message: str, retried: bool = False):
+        super().__init__(message)
+        self.retried = retried
+
+
+class DeviceError(LinkError):
+    """The device refused a request.
+
+    Attributes
+    ----------
+    status : int
+        Its aed_status, a key of `STATUSES`.
+    """
+
+    def __init__(self, message: str, status: int):
+        super().__init__(message)
+        self.status = status
+
+
+def open_port(port: str, baudrate: int) -> serial.SerialBase:
+    """Open a serial port, pty or ``socket://`` URL for this process alone, in non-blocking mode.
+
+    Raises
+    ------
+    UserError
+        When it does not exist, is busy, or may not be opened.
+    """
+    try:
+        return serial.serial_for_url(port, baudrate=baudrate, timeout=0, write_timeout=QUICK, exclusive=True)
+    except (serial.SerialException, OSError, ValueError) as error:
+        text = str(error)
+        number = getattr(error, "errno", None)
+        if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "busy" in text.lower():
+            raise UserError(f"port {port} is busy: another program holds it; close that one first") from error
+        if number == errno.EACCES:
+            raise UserError(
+                f"port {port}: permission denied; join the group that owns it (sudo usermod -aG dialout $USER), log in again"
+            ) from error
+        present = [p.device for p in list_ports.comports()]
+        found = (
+            f"ports that exist: {', '.join(present)}{nearest(port, present)}"
+            if present
+            else "no serial port exists here"
+        )
+        raise UserError(f"cannot open port {port}: {text}; {found}") from error
+
+
+class Connection:
+    """A connection to a board that runs a pyaed image. One request at a time; a context manager.
+
+    Parameters
+    ----------
+    port : str
+        Anything that pyserial's ``serial_for_url`` takes: ``/dev/ttyACM0``, a pty, ``socket://host:port``; or ``auto``, the
+        one ST-LINK that is connected.
+    baudrate : int
+        Bits per second; ignored by ptys and sockets.
+    retries : int
+        How often a request that may be repeated is sent again when no reply came.
+    check : callable, optional
+        Called while waiting; raises when the other side is known to be gone (see `Emulator.check`).
+    timeout : float, optional
+        Seconds to wait for a reply, instead of the defaults of each request.
+    patience : float
+        Seconds to wait for a port that went away (unplugged, reset) to come back; 0 gives up at once.
+    """
+
+    def __init__(
+        self,
+        port: str,
+        baudrate: int = 115200,
+        retries: int = 2,
+        check: Callable[[], None] | None = None,
+        timeout: float | None = None,
+        patience: float = 0.0,
+    ):
+        self._wanted, self._baudrate = port, baudrate
+        self.port = port = ports.resolve(port)
+        self.patience = patience
+        self.retries = retries
+        self.device_dropped = 0
+        self.events: list[tuple[str, dict]] = []
+        self.events_lost = 0
+        self._next_event = 0
+        self._check = check or (lambda: None)
+        self._timeout = timeout
+        self._table = table()
+        self._receiver = packets.Receiver(self._table.max_payload, self._table.header.size)
+        self._sequence = 0
+        self._check()
+        self._serial = open_port(port, baudrate)
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the port. May be called again."""
+        self._serial.close()
+
+    def reopen(self) -> None:
+        """Open the port again after it broke, as soon as it is there; `auto` may find it under another name.
+
+        Raises
+        ------
+        LinkLost
+            When it did not come back within `patience` seconds.
+        """
+        self.close()
+        self._receiver.feed(b"\0")  # half a frame from before must not swallow the next one
+        self.device_dropped = 0
+        end = time.monotonic() + self.patience
+        while True:
+            self._check()
+            try:
+                self.port = ports.resolve(self._wanted)
+                self._serial = open_port(self.port, self._baudrate)
+                return
+            except UserError as error:
+                if time.monotonic() >= end:
+                    raise LinkLost(
+                        f"{self.port}: the connection broke and did not come back within {self.patience:g} s ({error})"
+                    ) from error
+            time.sleep(0.1)
+
+    @property
+    def counters(self) -> packets.Counters:
+        """Frames that the host has received and dropped."""
+        return self._receiver.counters
+
+    # --- one request -------------------------------------------------------------------------------------------------
+
+    def request(self, name: str, tail: bytes = b"", *, retry: bool = True, timeout: float = QUICK, **values) -> dict:
+        """Send one request and return its reply.
+
+        Parameters
+        ----------
+        name : str
+            A message of the table.
+        tail : bytes
+            What fills the rest of the request.
+        retry : bool
+            Whether the request may be sent again when no reply came: only when doing it twice does no harm.
+        timeout : float
+            Seconds to wait for each reply.
+        **values
+            The request's fields.
+
+        Returns
+        -------
+        dict
+            The reply's fields by name, the tail as an array.
+
+        Raises
+        ------
+        DeviceError
+            When the device refuses the request.
+        LinkTimeout
+            When no reply came.
+        LinkLost
+            When the port broke.
+        LinkError
+            When the reply doesn't fit the table.
+        """
+        message = self._table[name]
+        body = message.request.pack(tail, **values)
+        attempts = 1 + (self.retries if retry else 0)
+        for attempt in range(attempts):
+            if attempt:
+                log.warning("%s: no reply to '%s', sending it again", self.port, name)
+            reply = self._exchange(message.code, body, self._timeout or timeout)
+            if reply is not None:
+                return self._open(message, *reply)
+        raise LinkTimeout(
+            f"{self.port}: no reply to '{name}' after {attempts} attempts; "
+            f"is this the board's port, and does it run a pyaed image?",
+            retried=retry,
+        )
+
+    def _exchange(self, code: int, body: bytes, timeout: float) -> tuple[dict, bytes] | None:
+        """Send one frame; return header and body of its reply, or None when none came in time."""
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        header = self._table.header
+        payload = header.pack(type=code, status=0, sequence=self._sequence, dropped=0) + body
+        if len(payload) > self._table.max_payload:
+            raise ValueError(f"a payload of {len(payload)} bytes; the link carries {self._table.max_payload}")
+        # The zero in front ends whatever noise was on the line, so that it can't swallow this frame.
+        self._write(b"\0" + packets.encode(payload))
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            for reply in self._receive(min(left, 0.2)):
+                fields = header.unpack(reply[: header.size])
+                if not fields["type"] & self._table.reply_bit:
+                    self._event(fields, reply[header.size :])
+                    continue
+                if fields["sequence"] == self._sequence and fields["type"] == code | self._table.reply_bit:
+                    return fields, reply[header.size :]
+                log.warning("%s: dropped a reply to an earlier request (%s)", self.port, fields)
+            self._check()
+        return None
+
+    def _event(self, header: dict, body: bytes) -> None:
+        """Take what the device sent unasked: a fault ends the request, anything else is kept in `events`."""
+        event = next((e for e in self._table.events if e.code == header["type"]), None)
+        try:
+            fields = event.body.unpack(body) if event else {}
+        except ValueError as error:
+            raise LinkError(f"{self.port}: an event '{event.name}' that doesn't fit the table: {error}") from error
+        if event is None:
+            log.warning("%s: passed over an event of unknown type %d", self.port, header["type"])
+        elif event.name == "fault":
+            what = ", ".join(f"{name} {value:#x}" for name, value in fields.items())
+            raise LinkError(f"{self.port}: the board ran into a fault and starts again ({what})")
+        else:
+            lost = header["sequence"] - self._next_event & 0xFFFF
+            if lost:
+                log.warning("%s: %d events were lost on the way", self.port, lost)
+            self.events_lost += lost
+            self._next_event = header["sequence"] + 1
+            self.events.append((event.name, fields))
+
+    def wait_for_events(self, seconds: float) -> None:
+        """Take what comes unasked within some seconds, as soon as there is something; nothing is sent."""
+        for payload in self._receive(seconds):
+            header = self._table.header.unpack(payload[: self._table.header.size])
+            if header["type"] & self._table.reply_bit:
+                log.warning("%s: dropped a reply to an earlier request (%s)", self.port, header)
+            else:
+                self._event(header, payload[self._table.header.size :])
+        self._check()
+
+    def expect_events(self) -> None:
+        """Forget the events so far: the live detector is about to start and numbers its events from 0."""
+        self.events.clear()
+        self.events_lost = self._next_event = 0
+
+    def _open(self, message, header: dict, body: bytes) -> dict:
+        if header["dropped"] > self.device_dropped:
+            log.warning("%s: the device has dropped %d bad frames", self.port, header["dropped"] - self.device_dropped)
+        self.device_dropped = header["dropped"]
+        status = header["status"]
+        if status:
+            name, meaning = STATUSES.get(status, (str(status), "an unknown status"))
+            raise DeviceError(f"{self.port}: the device refused '{message.name}': {meaning} ({name})", status)
+        if (
+            message.name == "identify"
+            and len(body) >= 2
+            and (found := body[0] | body[1] << 8) != self._table.protocol_version
+        ):
+            raise LinkError(
+                f"{self.port}: the image speaks version {found} of the link, this pyaed version "
+                f"{self._table.protocol_version}: deploy it again"
+            )
+        try:
+            return message.reply.unpack(body)
+        except ValueError as error:
+            raise LinkError(f"{self.port}: a reply to '{message.name}' that doesn't fit the table: {error}") from error
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except (serial.SerialException, OSError) as error:
+            self._check_gone()
+            raise LinkLost(f"{self.port}: cannot send: {error}") from error
+
+    def _receive(self, wait: float) -> list[bytes]:
+        """Return the payloads that come within `wait` seconds, as soon as there are bytes."""
+        try:
+            try:
+                select.select([self._serial.fileno()], [], [], wait)
+            except (OSError, AttributeError, ValueError):  # loop:// and Windows have nothing to wait on
+                time.sleep(min(wait, 0.002))
+            return self._receiver.feed(self._serial.read(65536))
+        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial's word for closed
+            self._check_gone()
+            raise LinkLost(f"{self.port}: the connection broke: {error}") from error
+
+    def _check_gone(self) -> None:
+        """The port broke: give the other side a moment to be seen as ended, which says more than the port's error."""
+        for _ in range(10):
+            self._check()
+            time.sleep(0.02)

@@ -1,0 +1,101 @@
+"""Answers of a board, clip by clip in a file, so that an interrupted evaluation goes on where it stopped.
+
+The file is JSON lines: first what was evaluated (`HEADER`), then one line a clip: name, CRC-32 of its patches, answers.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyaed.errors import UserError
+
+#: What has to be the same when an evaluation goes on, and how a message calls it.
+HEADER = {"format": "format", "model": "model", "features": "feature specification", "class_names": "class names"}
+FORMAT = 1
+
+
+class Journal:
+    """The answers that are there already, and the file that takes new ones. A context manager.
+
+    Parameters
+    ----------
+    path : path
+        Made when missing.
+    about : mapping
+        `model` and `features` (hashes), `class_names`.
+
+    Raises
+    ------
+    UserError
+        When the file holds answers of something else, or is no such file.
+    """
+
+    def __init__(self, path: str | os.PathLike, about: Mapping[str, Any]):
+        self.path = Path(path)
+        header = {"format": FORMAT, **about, "class_names": list(about["class_names"])}
+        self._answers: dict[str, tuple[int, np.ndarray]] = {}
+        whole = self._read(header) if self.path.exists() else 0
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("r+b" if self.path.exists() else "w+b")
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self._file.truncate(whole)  # a line that was being written when everything ended
+        self._file.seek(whole)
+        if not whole:
+            self._append(header)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def _read(self, header: dict) -> int:
+        """Take what is in the file; return the bytes of its whole lines."""
+        data = self.path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        try:
+            if not whole and not json.dumps(header).encode().startswith(data):
+                raise ValueError("no lines")
+            first, *lines = [json.loads(line) for line in data[:whole].splitlines()] or [header]
+            for key, word in HEADER.items():
+                if first[key] != header[key]:
+                    raise UserError(
+                        f"{self.path} holds answers of another {word}: {first[key]} there, {header[key]} here; name another "
+                        "file with --results, or remove it"
+                    )
+            for line in lines:
+                answers = np.array(line["probabilities"], np.float32)
+                if answers.ndim != 2 or answers.shape[1] != len(header["class_names"]):
+                    raise ValueError(f"answers of shape {answers.shape}")
+                self._answers[line["clip"]] = (int(line["patches"]), answers)
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"{self.path} is no file of a board's answers ({error}); name another with --results"
+            ) from error
+        return whole
+
+    def _append(self, line: dict) -> None:
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def answer(self, clip: str, patches: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the answers to a clip's patches: those of the file, where it has them for the same patches, else `ask`."""
+        crc = zlib.crc32(np.ascontiguousarray(patches).tobytes())
+        if clip in self._answers and self._answers[clip][0] == crc:
+            return self._answers[clip][1]
+        found = np.asarray(ask(patches), np.float32)
+        # float32 -> decimal -> float32 is exact: repr of the float64 has more digits than it needs.
+        self._append({"clip": clip, "patches": crc, "probabilities": found.astype(float).tolist()})
+        self._answers[clip] = (crc, found)
+        return found

@@ -1,0 +1,1 @@
+"""What a board hears, as it comes: sessions, the terminal, recordings."""

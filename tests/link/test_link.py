@@ -1,0 +1,167 @@
+"""The host's end: ports that are missing or busy, silence, and a device that answers nonsense."""
+
+import os
+import socket
+import threading
+
+import numpy as np
+import pytest
+
+from pyaed.errors import UserError
+from pyaed.link import packets
+from pyaed.link.board import Board, LinkError, LinkTimeout
+from pyaed.link.messages import table
+
+
+def test_missing_port():
+    with pytest.raises(UserError, match="cannot open port /dev/ttyNONE0"):
+        Board("/dev/ttyNONE0")
+    with pytest.raises(UserError, match=r"cannot open port socket://127\.0\.0\.1:1"):
+        Board("socket://127.0.0.1:1")
+    with pytest.raises(UserError, match="cannot open port nonsense://"):
+        Board("nonsense://x")
+
+
+def test_busy_port():
+    master, slave = os.openpty()
+    try:
+        with Board(os.ttyname(slave)), pytest.raises(UserError, match="is busy"):
+            Board(os.ttyname(slave))
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_silence_is_a_timeout():
+    with Board("loop://", timeout=0.1, retries=2) as board:  # hears itself: no reply among it
+        with pytest.raises(LinkTimeout, match="no reply to 'identify' after 3 attempts"):
+            board.identify()
+        with pytest.raises(LinkTimeout, match="after 1 attempts"):
+            board.request("detect", retry=False, position=0)
+
+
+class Device:
+    """A peer on a socket whose answers a test decides: `answer(header, body)` gives bytes for the wire, or None to hang up."""
+
+    def __init__(self, answer):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socket://127.0.0.1:{self.server.getsockname()[1]}"
+        self.answer = answer
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        connection, _ = self.server.accept()
+        receiver = packets.Receiver(table().max_payload, table().header.size)
+        with connection:
+            while data := connection.recv(4096):
+                for payload in receiver.feed(data):
+                    header = table().header.unpack(payload[:8])
+                    reply = self.answer(header, payload[8:])
+                    if reply is None:
+                        return
+                    connection.sendall(reply)
+
+    def close(self):
+        self.server.close()
+        self.thread.join(5)
+
+
+def reply(header, body=b"", **changes) -> bytes:
+    fields = {**header, "type": header["type"] | 0x80, **changes}
+    return packets.encode(table().header.pack(**fields) + body)
+
+
+@pytest.fixture
+def device():
+    made = []
+
+    def make(answer):
+        made.append(Device(answer))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_lost_and_late_replies(device):
+    seen = []
+
+    def answer(header, body):
+        seen.append(header["sequence"])
+        if len(seen) == 1:
+            return b"\xff\xff\0"  # the first reply is broken on its way
+        late = reply({**header, "sequence": seen[0]})
+        return late + reply(header)
+
+    with Board(device(answer).url, timeout=0.3) as board:
+        board.request("reset")
+        assert seen == [1, 2]
+        assert board.counters.garbage == 1
+
+
+VERSION = table().protocol_version.to_bytes(2, "little")
+FAULT = table().events[0]
+
+
+def event(body: bytes, code: int = FAULT.code) -> bytes:
+    return packets.encode(table().header.pack(type=code, status=0, sequence=0, dropped=0) + body)
+
+
+NONSENSE = {
+    "a fault": (
+        lambda h, b: event(FAULT.body.pack(**{f.name: 5 for f in FAULT.body.fields})),
+        "fault.*exception 0x5, pc 0x5",
+    ),
+    "half a fault": (lambda h, b: event(b"123"), "event 'fault' that doesn't fit"),
+    "short body": (lambda h, b: reply(h, VERSION + b"3"), "doesn't fit the table"),
+    "long body": (lambda h, b: reply(h, VERSION + bytes(379)), "doesn't fit the table"),
+    "not UTF-8": (lambda h, b: reply(h, VERSION + b"\xff" * 378), "doesn't fit the table"),
+    "other version": (lambda h, b: reply(h, b"\x63\0" + bytes(378)), "version 99 of the link"),
+    "unknown type": (lambda h, b: reply(h, identity(input_type=9)), "input_type 9"),
+    "sizes at odds": (lambda h, b: reply(h, identity(input_size=3)), "input .* in 3 bytes"),
+    "refused": (lambda h, b: reply(h, status=-4), "AED_ERR_UNSUPPORTED"),
+    "unknown status": (lambda h, b: reply(h, status=-77), "unknown status"),
+    "hang up": (lambda h, b: None, "connection broke|no reply"),
+}
+
+
+def identity(**changes) -> bytes:
+    body = table()["identify"].reply
+    values = {f.name: b"" if f.type == "char" else (1,) * f.count if f.count > 1 else 1 for f in body.fields}
+    values |= {"protocol_version": table().protocol_version}
+    values |= {"n_classes": 0, "n_nodes": 0, "input_type": 0, "output_type": 0} | changes
+    return body.pack(**values)
+
+
+@pytest.mark.parametrize("case", NONSENSE)
+def test_nonsense_is_one_clear_error(device, case):
+    answer, message = NONSENSE[case]
+    with Board(device(answer).url, timeout=0.3, retries=0) as board, pytest.raises(LinkError, match=message):
+        board.identify()
+
+
+def test_a_device_that_takes_no_samples_or_too_many(device):
+    def answer(header, body):
+        if header["type"] == table()["identify"].code:
+            return reply(header, identity())
+        return reply(header, taken.to_bytes(4, "little") + bytes(4))
+
+    for taken in (0, 11):
+        with (
+            Board(device(answer).url, timeout=1) as board,
+            pytest.raises(LinkError, match=f"took {taken} of 10 samples"),
+        ):
+            board.features(np.zeros(10, np.int16))
+
+
+def test_an_unknown_event_is_passed_over(device, caplog):
+    with Board(device(lambda h, b: event(b"x", 99) + reply(h)).url, timeout=1) as board:
+        board.request("reset")
+    assert "event of unknown type 99" in caplog.text
+
+
+def test_too_large_a_request_is_a_programming_error():
+    with Board("loop://") as board, pytest.raises(ValueError, match="the link carries"):
+        board.request("upload", bytes(5000), offset=0)
