@@ -1,6 +1,6 @@
-/* Whole clips on a host: many frames side by side in the lanes of a vector unit, each lane
- * performing the operations of aed_frontend_frame, so the bits don't depend on the instruction set.
- */
+/* Whole clips on a host: many frames side by side in the lanes of a
+ * vector unit, each lane performing the operations of aed_frontend_frame,
+ * so the bits don't depend on the instruction set. */
 #ifndef AED_CLIP_H
 #define AED_CLIP_H
 

@@ -67,8 +67,8 @@ uint32_t aed_frontend_width(const aed_frontend_config *config);
 aed_status aed_frontend_frame(const aed_frontend_config *config, const int16_t *pcm, float *frame,
                               void *scratch);
 
-/* The parts of a frame, the last one for n_mfcc > 0. spectrum: n_fft / 2 + 1 magnitudes or squared
- * magnitudes. */
+/* The parts of a frame, the last one for n_mfcc > 0. spectrum:
+ * n_fft / 2 + 1 magnitudes or squared magnitudes. */
 void aed_frontend_spectrum(const aed_frontend_config *config, const int16_t *pcm, float *spectrum,
                            void *scratch);
 void aed_frontend_log_mel(const aed_frontend_config *config, const float *spectrum, float *log_mel);

@@ -6,10 +6,11 @@
  *   while (n > 0) {
  *     aed_stream_push(&stream, pcm, n, &consumed);
  *     pcm += consumed, n -= consumed;
- *     if (aed_stream_patch_ready(&stream)) { aed_stream_patch_s8(&stream, scale, zero_point,
- * patch); ... }
- *   }
- */
+ *     if (aed_stream_patch_ready(&stream)) {
+ *       aed_stream_patch_s8(&stream, scale, zero_point, patch);
+ *       ...
+ *     }
+ *   } */
 #ifndef AED_STREAM_H
 #define AED_STREAM_H
 
@@ -30,12 +31,12 @@ typedef struct {
   int32_t ready;     /* a patch waits to be taken */
 } aed_stream;
 
-/* Bytes of memory (aligned to 8) behind a stream: scratch, one window of PCM and the ring of one
- * patch. */
+/* Bytes of memory (aligned to 8) behind a stream: scratch,
+ * one window of PCM and the ring of one patch. */
 size_t aed_stream_size(const aed_frontend_config *config);
 
-/* Binds configuration and memory, then resets. AED_ERR_SIZE when `size` is below aed_stream_size.
- */
+/* Binds configuration and memory, then resets.
+ * AED_ERR_SIZE when `size` is below aed_stream_size. */
 aed_status aed_stream_init(aed_stream *stream, const aed_frontend_config *config, void *memory,
                            size_t size);
 

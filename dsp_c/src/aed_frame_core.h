@@ -77,9 +77,9 @@ AED_INLINE void store_rotated(lane *z, uint32_t quarter, const point y[4], const
   store(z + 6U * quarter, w != NULL ? rotate(y[3], w[2]) : y[3]);
 }
 
-/* Butterflies begin .. end - 1 of the first stage. pcm: samples of the frame that are still to be
- * windowed (of a single lane), or NULL where the points stand in z. n: quarters that hold more than
- * zeros. */
+/* Butterflies begin .. end - 1 of the first stage. pcm: samples of the
+ * frame that are still to be windowed (of a single lane), or NULL where
+ * the points stand in z. n: quarters that hold more than zeros. */
 AED_INLINE void first_stage_part(lane *z, const int16_t *pcm, const float *window, uint32_t quarter,
                                  uint32_t begin, uint32_t end, uint32_t n, const float *twiddle) {
   for (uint32_t j = begin; j < end; j++) {
@@ -188,9 +188,9 @@ AED_INLINE lane measure(point x, int as) {
   return as == AS_MAGNITUDE ? lane_sqrt(power) : power;
 }
 
-/* Bins k and n - k of the real signal out of points k and n - k of the complex transform. With the
- * even samples' part e = a + conj b and the odd samples' part o = (a - conj b) / i, bin k is e + w
- * o and bin n - k the conjugate of e - w o. */
+/* Bins k and n - k of the real signal out of points k and n - k of the complex transform.
+ * With the even samples' part e = a + conj b and the odd samples' part o = (a - conj b) / i,
+ * bin k is e + w o and bin n - k the conjugate of e - w o. */
 AED_INLINE void untangle(point a, point b, const float *w, uint32_t k, uint32_t n, lane *out,
                          int as) {
   const point e = {a.re + b.re, a.im - b.im};

@@ -84,8 +84,8 @@ uint32_t aed_frontend_revision(void) {
   return AED_FRONTEND_REVISION;
 }
 
-/* Scratch: n_fft floats of points, n_fft / 2 + 1 of spectrum, and a window of odd length with one
- * more sample. */
+/* Scratch: n_fft floats of points, n_fft / 2 + 1 of spectrum,
+ * and a window of odd length with one more sample. */
 static size_t padded_bytes(const aed_frontend_config *config) {
   return (config->window_length & 1U) != 0U ? (config->window_length + 1U) * sizeof(int16_t) : 0U;
 }

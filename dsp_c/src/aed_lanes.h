@@ -181,8 +181,8 @@ AED_INLINE void lane_transpose4(lane_int x[4]) {
   x[3] = UNPACK_HIGH_64(b, d);
 }
 
-/* Four 32-bit values of every lane, offset bytes behind each lane's address; value c of all lanes
- * in x[c]. */
+/* Four 32-bit values of every lane, offset bytes behind
+ * each lane's address; value c of all lanes in x[c]. */
 AED_INLINE void lane_load4(const void *const from[AED_LANES], size_t offset, lane_int x[4]) {
   for (unsigned row = 0; row < 4U; row++) {
     x[row] = lane_load_row(from, offset, row);

@@ -6,8 +6,8 @@
 
 #define AED_SMALLEST 0x1p-126F
 
-/* ln 2 in two parts: the high one has 15 trailing zero bits, so that any exponent times it is
- * exact. */
+/* ln 2 in two parts: the high one has 15 trailing zero
+ * bits, so that any exponent times it is exact. */
 #define LN2_HIGH 0x1.62e4p-1F
 #define LN2_LOW 0x1.7f7d1cp-20F
 
@@ -38,8 +38,8 @@ AED_INLINE lane log_core(lane x) {
   const lane p = low + high * f4;
   const lane tail = (f * p) * f2 - 0.5F * f2;
 
-  /* Fast2Sum: where k is not 0 the product is the larger addend; where it is 0 the sum is f and the
-   * error 0. */
+  /* Fast2Sum: where k is not 0 the product is the larger
+   * addend; where it is 0 the sum is f and the error 0. */
   const lane e = lane_of_int(k);
   const lane sum = e * LN2_HIGH + f;
   const lane error = (e * LN2_HIGH - sum) + f;

@@ -12,8 +12,8 @@ static int8_t quantized[N_VALUES];
 
 int main(void) {
   aed_stream stream;
-  /* instructions of: one frame (the last), its spectrum, its mel bands, the patch; bytes of the
-   * stream */
+  /* instructions of: one frame (the last), its spectrum,
+   * its mel bands, the patch; bytes of the stream */
   uint32_t counts[5] = {0, 0, 0, 0, sizeof stream + sizeof memory};
   aed_board_init();
   if (aed_stream_init(&stream, &aed_features, memory, sizeof memory) != AED_OK) {

@@ -1,5 +1,5 @@
-/* Consistent overhead byte stuffing: a block of bytes becomes one without zeros, at most 1/254
- * longer. */
+/* Consistent overhead byte stuffing: a block of bytes
+ * becomes one without zeros, at most 1/254 longer. */
 #ifndef AED_COBS_H
 #define AED_COBS_H
 
@@ -9,8 +9,8 @@
 /* Most bytes that n bytes can become. */
 #define AED_COBS_MAX(n) ((n) + (n) / 254u + 1u)
 
-/* Encode n bytes to `out`, which holds AED_COBS_MAX(n) bytes and doesn't overlap. Returns the bytes
- * written. */
+/* Encode n bytes to `out`, which holds AED_COBS_MAX(n)
+ * bytes and doesn't overlap. Returns the bytes written. */
 size_t aed_cobs_encode(const uint8_t *data, size_t n, uint8_t *out);
 
 /* Decode n bytes in place. Returns the bytes that result, or AED_ERR_ARGUMENT (negative) for bytes

@@ -12,8 +12,8 @@
 
 typedef aed_status (*handler)(aed_commands *commands, aed_exchange *x);
 
-/* Text into a field of n bytes: cut to fit, zeros behind. Not NUL-terminated when it fills the
- * field. */
+/* Text into a field of n bytes: cut to fit, zeros
+ * behind. Not NUL-terminated when it fills the field. */
 static void put_text(char *field, const char *text, size_t n) {
   size_t i = 0;
   for (; i < n && text[i] != 0; i++) {

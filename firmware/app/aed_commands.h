@@ -20,9 +20,9 @@ typedef struct {
 /* The state of a fresh start. Detector and live detector must be bound. */
 void aed_commands_reset(aed_commands *commands);
 
-/* Answer a request of n bytes (at least a header; aligned to 8). reply: AED_LINK_MAX_PAYLOAD bytes,
- * aligned to 8. Returns the reply's bytes. Every request gets a reply; what went wrong stands in
- * its status. */
+/* Answer a request of n bytes (at least a header; aligned to 8). reply:
+ * AED_LINK_MAX_PAYLOAD bytes, aligned to 8. Returns the reply's bytes.
+ * Every request gets a reply; what went wrong stands in its status. */
 size_t aed_commands_answer(aed_commands *commands, const uint8_t *request, size_t n,
                            uint8_t *reply);
 

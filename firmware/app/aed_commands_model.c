@@ -1,5 +1,5 @@
-/* Requests about features and the model: `features`, `detect`, `upload`, `infer`, `digests`,
- * `benchmark`. */
+/* Requests about features and the model: `features`,
+ * `detect`, `upload`, `infer`, `digests`, `benchmark`. */
 #include <string.h>
 
 #include "aed_crc32.h"

@@ -1,5 +1,5 @@
-/* CRC-32 as in Ethernet and zlib: polynomial 0x04C11DB7 reflected, start and final XOR 0xFFFFFFFF.
- */
+/* CRC-32 as in Ethernet and zlib: polynomial 0x04C11DB7
+ * reflected, start and final XOR 0xFFFFFFFF. */
 #ifndef AED_CRC32_H
 #define AED_CRC32_H
 

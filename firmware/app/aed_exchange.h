@@ -1,5 +1,5 @@
-/* What the handlers of requests share: one handler a message, in three files by what it is about.
- */
+/* What the handlers of requests share: one handler
+ * a message, in three files by what it is about. */
 #ifndef AED_EXCHANGE_H
 #define AED_EXCHANGE_H
 

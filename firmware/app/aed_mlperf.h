@@ -1,6 +1,6 @@
-/* The console of the MLPerf Tiny benchmark instead of the link (build option AED_MLPERF): commands
- * as text, each ended by '%', answers in lines, the last of them m-ready. docs/benchmark.md has
- * them. */
+/* The console of the MLPerf Tiny benchmark instead of the link (build
+ * option AED_MLPERF): commands as text, each ended by '%', answers in
+ * lines, the last of them m-ready. docs/benchmark.md has them. */
 #ifndef AED_MLPERF_H
 #define AED_MLPERF_H
 

@@ -1,5 +1,5 @@
-/* What the application needs from a board: one folder a board implements these, nothing else
- * crosses. */
+/* What the application needs from a board: one folder
+ * a board implements these, nothing else crosses. */
 #ifndef AED_BOARD_H
 #define AED_BOARD_H
 
@@ -106,8 +106,8 @@ typedef struct {
   uint32_t errors;      /* overruns inside the hardware, DMA errors */
 } aed_board_microphone;
 
-/* Start the microphone at a rate in Hz. 0 when the board has none with that rate, or it doesn't
- * come up. */
+/* Start the microphone at a rate in Hz. 0 when the board
+ * has none with that rate, or it doesn't come up. */
 int32_t aed_board_microphone_start(uint32_t rate);
 void aed_board_microphone_stop(void);
 

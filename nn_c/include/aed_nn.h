@@ -18,8 +18,8 @@ typedef enum {
   AED_NN_FLOAT32 = 2 /* IEEE-754 binary32; scale and zero_point are 1 and 0 */
 } aed_nn_type;
 
-/* One kernel: reads its operands from the arena and from const tables, writes one tensor into the
- * arena. */
+/* One kernel: reads its operands from the arena and from
+ * const tables, writes one tensor into the arena. */
 typedef void (*aed_nn_kernel)(const void *params, uint8_t *arena);
 
 typedef struct aed_nn_node {
@@ -52,10 +52,11 @@ typedef void (*aed_nn_observer)(void *context, uint32_t node_index);
 
 /* Runs one inference.
  *
- * input    model->input.n_elements values of model->input.type, copied into the arena first
- * output   room for model->output.n_elements values of model->output.type
- * arena    16-aligned memory of at least model->arena_size bytes; its content before the call does
- * not matter observer may be NULL
+ * input     model->input.n_elements values of model->input.type, copied into the arena first
+ * output    room for model->output.n_elements values of model->output.type
+ * arena     16-aligned memory of at least model->arena_size bytes;
+ *           its content before the call does not matter
+ * observer  called with context after each node; may be NULL
  *
  * Returns AED_OK, or AED_ERR_ARGUMENT for a null pointer or an arena that is not 16-aligned. */
 aed_status aed_nn_run(const aed_nn_model *model, const void *input, void *output, void *arena,

@@ -2,10 +2,10 @@
  *
  * Fields input, input_b, output and scratch are byte offsets in the arena; output may equal the
  * input of an elementwise kernel, of aed_pointwise_s8 without stride and with out_c = in_c, and of
- * aed_depthwise_s8 whose maps have one size and no dilation. scratch is memory that
- * only this node uses, while it runs. Feature maps are NHWC with N = 1. The lowering in pyaed.nn
- * checks every shape, so kernels do not; it also refuses layers whose accumulators could reach
- * 2^30, which the rescaling relies on.
+ * aed_depthwise_s8 whose maps have one size and no dilation. scratch is memory that only this node
+ * uses, while it runs. Feature maps are NHWC with N = 1. The lowering in pyaed.nn checks every
+ * shape, so kernels do not; it also refuses layers whose accumulators could reach 2^30, which the
+ * rescaling relies on.
  *
  * Rescaling (multiplier, shift): the real factor is multiplier * 2^(shift - 31), rounded as in
  * aed_nn_math.h. Channel tables (bias, multiplier, shift, scale, packed weights) are padded with
@@ -34,11 +34,13 @@ typedef struct {
   int32_t input_zero_point, output_zero_point;
   int32_t act_min, act_max; /* clamp of the quantized output: fused activation and int8 range */
   int32_t tile;          /* conv, pointwise: output pixels that the Cortex-M33 kernel computes at a
-                            time, even; depthwise: its output rows at a time, 0 for the portable loop */
+                            time, even; depthwise: its output rows at a time, 0 for the portable
+                            loop */
   int32_t fast_rounding; /* 1 when act_min = output_zero_point = -128, act_max = 127 and every
                             shift is in -22 .. -1: rounding may then treat negative values freely */
-  const int8_t *weights; /* on a multiple of 4; conv, pointwise: [out_c / 4][depth / 4][4
-                            channels][4] with depth = kernel_h * kernel_w * in_c, zeros at the end;
+  const int8_t *weights; /* on a multiple of 4, zeros at the ends;
+                            conv, pointwise: [out_c / 4][depth / 4][4 channels][4] with
+                            depth = kernel_h * kernel_w * in_c;
                             depthwise: [out_c / 4][kernel_h][kernel_w][4];
                             grouped: as conv for each group, one group after the other, and so the
                             channel tables, every group filled up to a multiple of 4 channels */
@@ -64,8 +66,8 @@ typedef struct {
   aed_nn_kernel kernel;
   const void *params;
   aed_stage_kind kind;
-  uint32_t input, output; /* arena offsets; those in params do not count, but for the other operand
-                             of a sum */
+  uint32_t input, output; /* arena offsets; those in params do not count,
+                             but for the other operand of a sum */
   int32_t in_h, out_h;
   int32_t in_row, out_row; /* bytes of a row */
   int32_t window, stride, pad;
@@ -177,12 +179,12 @@ typedef struct {
   int32_t zero_point;
 } aed_affine_params;
 
-/* Convolutions: aed_conv_params. */
-void aed_conv_s8(const void *params,
-                 uint8_t *arena); /* CONV_2D of any kernel, stride, dilation, padding */
-void aed_pointwise_s8(const void *params, uint8_t *arena);    /* 1x1 CONV_2D without padding */
-void aed_depthwise_s8(const void *params, uint8_t *arena);    /* DEPTHWISE_CONV_2D */
-void aed_grouped_conv_s8(const void *params, uint8_t *arena); /* CONV_2D in groups */
+/* Convolutions: aed_conv_params. In this order: CONV_2D of any kernel, stride, dilation and
+ * padding; 1x1 CONV_2D without padding; DEPTHWISE_CONV_2D; CONV_2D in groups. */
+void aed_conv_s8(const void *params, uint8_t *arena);
+void aed_pointwise_s8(const void *params, uint8_t *arena);
+void aed_depthwise_s8(const void *params, uint8_t *arena);
+void aed_grouped_conv_s8(const void *params, uint8_t *arena);
 /* Layers one after the other in bands of rows: aed_chain_params. */
 void aed_chain_s8(const void *params, uint8_t *arena);
 /* FULLY_CONNECTED: aed_dense_params. */
@@ -201,8 +203,10 @@ void aed_squared_difference_s8(const void *params, uint8_t *arena);
 void aed_prelu_s8(const void *params, uint8_t *arena);
 void aed_minimum_s8(const void *params, uint8_t *arena);
 void aed_maximum_s8(const void *params, uint8_t *arena);
-/* Movements, one byte an element, signed or not. PAD, PADV2: aed_pad_params. Any choice and order
- * of elements with constant strides (TRANSPOSE, STRIDED_SLICE, ...): aed_strided_params.
+/* Movements, one byte an element, signed or not.
+ * PAD, PADV2: aed_pad_params.
+ * Any choice and order of elements with constant strides (TRANSPOSE, STRIDED_SLICE, ...):
+ * aed_strided_params.
  * CONCATENATION, PACK: aed_concat_params. */
 void aed_pad_8(const void *params, uint8_t *arena);
 void aed_strided_8(const void *params, uint8_t *arena);

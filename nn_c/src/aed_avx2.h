@@ -1,5 +1,5 @@
-/* AVX2 on the host, chosen at run time: the same integers, many at once. -DAED_NO_AVX2 leaves it
- * out. */
+/* AVX2 on the host, chosen at run time: the same
+ * integers, many at once. -DAED_NO_AVX2 leaves it out. */
 #ifndef AED_AVX2_H
 #define AED_AVX2_H
 

@@ -3,8 +3,8 @@
 #include "aed_nn_kernels.h"
 #include "aed_nn_math.h"
 
-/* How far each stage is: its buffer begins with row base[s], rows up to done[s] - 1 are computed.
- */
+/* How far each stage is: its buffer begins with row
+ * base[s], rows up to done[s] - 1 are computed. */
 typedef struct {
   int32_t base[AED_CHAIN_STAGES], done[AED_CHAIN_STAGES];
 } state;

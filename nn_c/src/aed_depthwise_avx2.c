@@ -12,8 +12,8 @@ AED_TARGET_AVX2 static inline __m128i load_4(const int8_t *x) {
   return _mm_cvtsi32_si128(four);
 }
 
-/* Adds two taps: w0 and w1 hold four channels each of both taps, x0 and x1 eight channels of one.
- */
+/* Adds two taps: w0 and w1 hold four channels each
+ * of both taps, x0 and x1 eight channels of one. */
 AED_TARGET_AVX2 static inline __m256i add_taps(__m256i acc, __m128i x0, __m128i x1, __m128i w0,
                                                __m128i w1) {
   const __m128i pairs = _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);

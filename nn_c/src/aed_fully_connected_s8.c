@@ -3,9 +3,9 @@
 #include "aed_matmul.h"
 #include "aed_nn_math.h"
 
-/* acc * scale rounded to nearest, ties away from zero. TensorFlow Lite's reference kernel of this
- * operator, and of no other, multiplies in binary64; a fixed-point multiplier would differ near
- * ties. */
+/* acc * scale rounded to nearest, ties away from zero. TensorFlow
+ * Lite's reference kernel of this operator, and of no other, multiplies
+ * in binary64; a fixed-point multiplier would differ near ties. */
 static int32_t scale_f64(int32_t acc, double scale) {
   const double real = (double)acc * scale;
   int32_t q = (int32_t)real;

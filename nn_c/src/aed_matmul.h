@@ -40,10 +40,12 @@ static inline int32_t aed_pairs(int32_t depth) {
 }
 
 /* Widens two rows of depth values to int16 in 2 * pairs words, in an order that is
- * aed_matmul_tile's own affair; on a Cortex-M33 [pairs][2] words: values 0 and 2, 1 and 3, 4 and 6
- * ... Doubled sums save instructions when they are rounded, so either these values or the weights
- * are doubled, whichever is less work: doubled values are a matter of the layer's inputs, of which
- * a window has many copies. */
+ * aed_matmul_tile's own affair; on a Cortex-M33 [pairs][2] words: values 0 and 2, 1 and 3,
+ * 4 and 6 ...
+ *
+ * Doubled sums save instructions when they are rounded, so either these values or the weights are
+ * doubled, whichever is less work: doubled values are a matter of the layer's inputs, of which a
+ * window has many copies. */
 void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, int32_t doubled,
                   uint32_t *out);
 

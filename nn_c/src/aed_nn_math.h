@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TensorFlow Lite does: first the product to an
- * integer, ties up, then the right shift (shift < 0), ties away from zero. Needs
- * |x| * 2^max(shift, 0) < 2^30, multiplier >= 0 and -31 <= shift <= 29. */
+ * integer, ties up, then the right shift (shift < 0), ties away from zero.
+ * Needs |x| * 2^max(shift, 0) < 2^30, multiplier >= 0 and -31 <= shift <= 29. */
 static inline int32_t aed_rescale(int32_t x, int32_t multiplier, int32_t shift) {
   const int32_t doubled = (int32_t)((uint32_t)x << (shift > 0 ? shift + 1 : 1));
   /* The high word of a product with rounding: one instruction on a Cortex-M33. */

@@ -5,8 +5,8 @@
 
 #ifdef AED_TILES
 
-/* Tiles run over the output pixels; every pixel of a tile is widened before the first output is
- * written. */
+/* Tiles run over the output pixels; every pixel of a
+ * tile is widened before the first output is written. */
 static void tiles(const aed_conv_params *p, uint8_t *arena) {
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;

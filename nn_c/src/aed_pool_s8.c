@@ -33,8 +33,8 @@ void aed_average_pool_s8(const void *params, uint8_t *arena) {
             sum += *u;
           }
         }
-        /* The mean of the quantized values, ties away from zero; zero points are equal on both
-         * sides. */
+        /* The mean of the quantized values, ties away from
+         * zero; zero points are equal on both sides. */
         sum = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
         *y++ = (int8_t)aed_clamp(sum, p->act_min, p->act_max);
       }

@@ -1,6 +1,6 @@
-/* The engine on an emulated board, for tests and benchmarks: runs each model of models.h on its
- * inputs. Every run sends the output, then for each node a checksum of what it wrote and the ticks
- * that it took. */
+/* The engine on an emulated board, for tests and benchmarks: runs each
+ * model of models.h on its inputs. Every run sends the output, then for
+ * each node a checksum of what it wrote and the ticks that it took. */
 #include <string.h>
 
 #include "aed_nn.h"

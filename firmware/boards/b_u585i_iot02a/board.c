@@ -10,8 +10,8 @@
 #define TICKS_PER_SECOND 10u /* of SysTick: wakes an idle board in time for its watchdog */
 #define CALIBRATION_ROUNDS 100000u
 
-/* Both lamps light when their pin is low. Red: the clock did not come up. Green: the application's.
- */
+/* Both lamps light when their pin is low. Red: the
+ * clock did not come up. Green: the application's. */
 #define LAMP_RED 6u
 #define LAMP_GREEN 7u
 #define BUTTON 13u

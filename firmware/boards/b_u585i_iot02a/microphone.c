@@ -9,16 +9,16 @@
 #define RING 16384u /* samples, a power of two: a second, longer than any inference */
 #define SETTLING 8u /* halves that are dropped after the start: 128 ms */
 
-/* Clock to the microphone: 15.36 MHz / 10 = 1.536 MHz; fifth-order filter / 24, reshape / 4: 16
- * kHz. */
+/* Clock to the microphone: 15.36 MHz / 10 = 1.536 MHz;
+ * fifth-order filter / 24, reshape / 4: 16 kHz. */
 #define CKGCR_VALUE 0x00090032u /* / 10, first clock pin as output, starts with the trigger */
 #define SITFCR_VALUE 0x00001F10u
 #define DFLTCICR_VALUE (0x1750u | ((uint32_t)AED_MIC_SCALE << 20))
 _Static_assert(AED_MIC_EDGE == 0 || AED_MIC_EDGE == 1, "AED_MIC_EDGE must be 0 or 1");
 _Static_assert(AED_MIC_SCALE >= 0 && AED_MIC_SCALE <= 63, "AED_MIC_SCALE must be 0 to 63");
 
-/* Half-words from one address to a growing one; request 98 is the filter's. The node leads to
- * itself. */
+/* Half-words from one address to a growing one; request
+ * 98 is the filter's. The node leads to itself. */
 #define CTR1_VALUE 0x40091001u
 #define CTR2_VALUE 98u
 #define CLLR_ALL 0xF8010000u  /* update every register from the node */

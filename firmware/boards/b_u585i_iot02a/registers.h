@@ -1,5 +1,5 @@
-/* Registers of the STM32U585 and of the Cortex-M33 that this board's code touches: addresses and
- * bits. */
+/* Registers of the STM32U585 and of the Cortex-M33 that
+ * this board's code touches: addresses and bits. */
 #ifndef AED_REGISTERS_H
 #define AED_REGISTERS_H
 

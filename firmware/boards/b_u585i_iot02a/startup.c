@@ -30,8 +30,8 @@ static aed_board_fault last_fault;
 
 uint32_t aed_fault_stack[FAULT_STACK] __attribute__((section(".noinit"), aligned(8)));
 
-/* The core's exceptions and all 126 interrupts of the chip; one that nobody asked for is a fault.
- */
+/* The core's exceptions and all 126 interrupts of
+ * the chip; one that nobody asked for is a fault. */
 #define UNUSED_4 aed_fault_entry, aed_fault_entry, aed_fault_entry, aed_fault_entry
 #define UNUSED_16 UNUSED_4, UNUSED_4, UNUSED_4, UNUSED_4
 __attribute__((section(".vectors"), used)) static const void *const vectors[] = {

@@ -17,8 +17,8 @@ int32_t aed_uart_start(uint32_t clock) {
   RCC_APB2ENR |= RCC_APB2ENR_USART1;
   (void)RCC_APB2ENR;
   RCC_CCIPR1 &= ~RCC_CCIPR1_USART1SEL; /* the bus clock */
-  /* PA9 sends, PA10 receives: function 7, pull-up on the receiver. The port's other pins are the
-   * debugger's. */
+  /* PA9 sends, PA10 receives: function 7, pull-up on the
+   * receiver. The port's other pins are the debugger's. */
   GPIO_AFRH(GPIOA) = (GPIO_AFRH(GPIOA) & ~0xFF0u) | 0x770u;
   GPIO_PUPDR(GPIOA) = (GPIO_PUPDR(GPIOA) & ~0x00300000u) | 0x00100000u;
   GPIO_MODER(GPIOA) = (GPIO_MODER(GPIOA) & ~0x003C0000u) | 0x00280000u;

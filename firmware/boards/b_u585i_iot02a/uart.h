@@ -14,8 +14,8 @@ size_t aed_uart_read(uint8_t *data, size_t n);
 /* 1 when nothing has been received that aed_uart_read() hasn't given out. */
 int32_t aed_uart_is_empty(void);
 
-/* Send n bytes by polling, so that a fault handler can, too. Gives up on a port that doesn't move.
- */
+/* Send n bytes by polling, so that a fault handler
+ * can, too. Gives up on a port that doesn't move. */
 void aed_uart_write(const uint8_t *data, size_t n);
 
 /* Bytes lost because the ring was full; characters that came damaged or overran the hardware. */

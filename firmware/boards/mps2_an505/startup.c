@@ -41,8 +41,8 @@ void aed_start(void) {
   semihosting_exit(main());
 }
 
-/* The stack may be what is broken: start again at its top, without the guard. Nothing returns from
- * here. */
+/* The stack may be what is broken: start again at its
+ * top, without the guard. Nothing returns from here. */
 __attribute__((naked)) void aed_fault_entry(void) {
   __asm volatile("mov r0, sp              \n"
                  "movs r1, #0             \n"
