@@ -86,141 +86,145 @@ typedef struct {
  *     }
  *     y[second] = rescale_relu(b), y[0] = rescale_relu(a);
  *   }
+ *
  * neighbours: two outputs of one row, b from columns 1 to 3 or, at stride 2, from columns 2 to 4 as
  * a from columns 0 to 2. */
+/* clang-format off */
 #define LOAD_CHANNEL                                                                               \
-  "push {r3-r11, lr}            \n"                                                                \
-  "vldm r2!, {s0-s7}            \n"                                                                \
-  "ldm r2, {r4-r9, lr}          \n"
+  "push   {r3-r11, lr}               \n"                                                           \
+  "vldm   r2!, {s0-s7}               \n"                                                           \
+  "ldm    r2, {r4-r9, lr}            \n"
 
-__attribute__((naked)) static void two_rows(const uint32_t *x __attribute__((unused)),
-                                            const uint32_t *x_below __attribute__((unused)),
-                                            const channel *k __attribute__((unused))) {
-  __asm volatile(LOAD_CHANNEL "1:                           \n"
-                              "vmov r2, r3, s4, s5          \n"
-                              "ldrd r10, r11, [r0], #4      \n"
-                              "ldr r12, [r0, #4]            \n"
-                              "smlad r2, r10, r4, r2        \n"
-                              "smlatb r3, r10, r4, r3       \n"
-                              "smlad r2, r11, r5, r2        \n"
-                              "smlatb r3, r11, r5, r3       \n"
-                              "smlad r2, r12, r6, r2        \n"
-                              "smlatb r3, r12, r6, r3       \n"
-                              "ldrd r10, r11, [r1], #4      \n"
-                              "ldr r12, [r1, #4]            \n"
-                              "smlabt r2, r10, r7, r2       \n"
-                              "smlad r3, r10, r7, r3        \n"
-                              "smlabt r2, r11, r8, r2       \n"
-                              "smlad r3, r11, r8, r3        \n"
-                              "smlabt r2, r12, r9, r2       \n"
-                              "smlad r3, r12, r9, r3        \n"
-                              "vmov r10, r11, s0, s1        \n"
-                              "vmov r12, s2                 \n"
-                              "smmlar r2, r2, r10, r12      \n"
-                              "smmlar r3, r3, r10, r12      \n"
-                              "asr r2, r2, r11              \n"
-                              "asr r3, r3, r11              \n"
-                              "ssat r2, #8, r2, asr #1      \n"
-                              "ssat r3, #8, r3, asr #1      \n"
-                              "vmov r10, r11, s6, s7        \n"
-                              "vmov r12, s3                 \n"
-                              "strb r3, [lr, r10]           \n"
-                              "strb r2, [lr]                \n"
-                              "add lr, lr, r11              \n"
-                              "cmp r0, r12                  \n"
-                              "bne 1b                       \n"
-                              "pop {r3-r11, pc}             \n");
+NAKED static void two_rows(const uint32_t *x UNUSED, const uint32_t *x_below UNUSED,
+                           const channel *k UNUSED) {
+  __asm volatile(
+    LOAD_CHANNEL
+    "1:                                \n"
+    "vmov   r2, r3, s4, s5             \n"
+    "ldrd   r10, r11, [r0], #4         \n"
+    "ldr    r12, [r0, #4]              \n"
+    "smlad  r2, r10, r4, r2            \n"
+    "smlatb r3, r10, r4, r3            \n"
+    "smlad  r2, r11, r5, r2            \n"
+    "smlatb r3, r11, r5, r3            \n"
+    "smlad  r2, r12, r6, r2            \n"
+    "smlatb r3, r12, r6, r3            \n"
+    "ldrd   r10, r11, [r1], #4         \n"
+    "ldr    r12, [r1, #4]              \n"
+    "smlabt r2, r10, r7, r2            \n"
+    "smlad  r3, r10, r7, r3            \n"
+    "smlabt r2, r11, r8, r2            \n"
+    "smlad  r3, r11, r8, r3            \n"
+    "smlabt r2, r12, r9, r2            \n"
+    "smlad  r3, r12, r9, r3            \n"
+    "vmov   r10, r11, s0, s1           \n"
+    "vmov   r12, s2                    \n"
+    "smmlar r2, r2, r10, r12           \n"
+    "smmlar r3, r3, r10, r12           \n"
+    "asr    r2, r2, r11                \n"
+    "asr    r3, r3, r11                \n"
+    "ssat   r2, #8, r2, asr #1         \n"
+    "ssat   r3, #8, r3, asr #1         \n"
+    "vmov   r10, r11, s6, s7           \n"
+    "vmov   r12, s3                    \n"
+    "strb   r3, [lr, r10]              \n"
+    "strb   r2, [lr]                   \n"
+    "add    lr, lr, r11                \n"
+    "cmp    r0, r12                    \n"
+    "bne    1b                         \n"
+    "pop    {r3-r11, pc}               \n");
 }
 
-__attribute__((naked)) static void neighbours_stride_1(const uint32_t *x __attribute__((unused)),
-                                                       const uint32_t *x_below
-                                                       __attribute__((unused)),
-                                                       const channel *k __attribute__((unused))) {
-  __asm volatile(LOAD_CHANNEL "1:                           \n"
-                              "vmov r2, r3, s4, s5          \n"
-                              "ldrd r10, r11, [r0], #8      \n"
-                              "ldr r12, [r0]                \n"
-                              "smlad r2, r10, r4, r2        \n"
-                              "smlad r2, r11, r5, r2        \n"
-                              "smlad r2, r12, r6, r2        \n"
-                              "smlad r3, r11, r4, r3        \n"
-                              "ldr r10, [r0, #4]            \n"
-                              "smlad r3, r12, r5, r3        \n"
-                              "smlad r3, r10, r6, r3        \n"
-                              "ldrd r10, r11, [r1], #8      \n"
-                              "ldr r12, [r1]                \n"
-                              "smlabt r2, r10, r7, r2       \n"
-                              "smlabt r2, r11, r8, r2       \n"
-                              "smlabt r2, r12, r9, r2       \n"
-                              "smlabt r3, r11, r7, r3       \n"
-                              "ldr r10, [r1, #4]            \n"
-                              "smlabt r3, r12, r8, r3       \n"
-                              "smlabt r3, r10, r9, r3       \n"
-                              "vmov r10, r11, s0, s1        \n"
-                              "vmov r12, s2                 \n"
-                              "smmlar r2, r2, r10, r12      \n"
-                              "smmlar r3, r3, r10, r12      \n"
-                              "asr r2, r2, r11              \n"
-                              "asr r3, r3, r11              \n"
-                              "ssat r2, #8, r2, asr #1      \n"
-                              "ssat r3, #8, r3, asr #1      \n"
-                              "vmov r10, r11, s6, s7        \n"
-                              "vmov r12, s3                 \n"
-                              "strb r3, [lr, r10]           \n"
-                              "strb r2, [lr]                \n"
-                              "add lr, lr, r11              \n"
-                              "cmp r0, r12                  \n"
-                              "bne 1b                       \n"
-                              "pop {r3-r11, pc}             \n");
+NAKED static void neighbours_stride_1(const uint32_t *x UNUSED, const uint32_t *x_below UNUSED,
+                                      const channel *k UNUSED) {
+  __asm volatile(
+    LOAD_CHANNEL
+    "1:                                \n"
+    "vmov   r2, r3, s4, s5             \n"
+    "ldrd   r10, r11, [r0], #8         \n"
+    "ldr    r12, [r0]                  \n"
+    "smlad  r2, r10, r4, r2            \n"
+    "smlad  r2, r11, r5, r2            \n"
+    "smlad  r2, r12, r6, r2            \n"
+    "smlad  r3, r11, r4, r3            \n"
+    "ldr    r10, [r0, #4]              \n"
+    "smlad  r3, r12, r5, r3            \n"
+    "smlad  r3, r10, r6, r3            \n"
+    "ldrd   r10, r11, [r1], #8         \n"
+    "ldr    r12, [r1]                  \n"
+    "smlabt r2, r10, r7, r2            \n"
+    "smlabt r2, r11, r8, r2            \n"
+    "smlabt r2, r12, r9, r2            \n"
+    "smlabt r3, r11, r7, r3            \n"
+    "ldr    r10, [r1, #4]              \n"
+    "smlabt r3, r12, r8, r3            \n"
+    "smlabt r3, r10, r9, r3            \n"
+    "vmov   r10, r11, s0, s1           \n"
+    "vmov   r12, s2                    \n"
+    "smmlar r2, r2, r10, r12           \n"
+    "smmlar r3, r3, r10, r12           \n"
+    "asr    r2, r2, r11                \n"
+    "asr    r3, r3, r11                \n"
+    "ssat   r2, #8, r2, asr #1         \n"
+    "ssat   r3, #8, r3, asr #1         \n"
+    "vmov   r10, r11, s6, s7           \n"
+    "vmov   r12, s3                    \n"
+    "strb   r3, [lr, r10]              \n"
+    "strb   r2, [lr]                   \n"
+    "add    lr, lr, r11                \n"
+    "cmp    r0, r12                    \n"
+    "bne    1b                         \n"
+    "pop    {r3-r11, pc}               \n");
 }
 
-__attribute__((naked)) static void neighbours_stride_2(const uint32_t *x __attribute__((unused)),
-                                                       const uint32_t *x_below
-                                                       __attribute__((unused)),
-                                                       const channel *k __attribute__((unused))) {
-  __asm volatile(LOAD_CHANNEL "1:                           \n"
-                              "vmov r2, r3, s4, s5          \n"
-                              "ldrd r10, r11, [r0], #16     \n"
-                              "ldr r12, [r0, #-8]           \n"
-                              "smlad r2, r10, r4, r2        \n"
-                              "smlad r2, r11, r5, r2        \n"
-                              "smlad r2, r12, r6, r2        \n"
-                              "smlad r3, r12, r4, r3        \n"
-                              "ldrd r10, r11, [r0, #-4]     \n"
-                              "smlad r3, r10, r5, r3        \n"
-                              "smlad r3, r11, r6, r3        \n"
-                              "ldrd r10, r11, [r1], #16     \n"
-                              "ldr r12, [r1, #-8]           \n"
-                              "smlabt r2, r10, r7, r2       \n"
-                              "smlabt r2, r11, r8, r2       \n"
-                              "smlabt r2, r12, r9, r2       \n"
-                              "smlabt r3, r12, r7, r3       \n"
-                              "ldrd r10, r11, [r1, #-4]     \n"
-                              "smlabt r3, r10, r8, r3       \n"
-                              "smlabt r3, r11, r9, r3       \n"
-                              "vmov r10, r11, s0, s1        \n"
-                              "vmov r12, s2                 \n"
-                              "smmlar r2, r2, r10, r12      \n"
-                              "smmlar r3, r3, r10, r12      \n"
-                              "asr r2, r2, r11              \n"
-                              "asr r3, r3, r11              \n"
-                              "ssat r2, #8, r2, asr #1      \n"
-                              "ssat r3, #8, r3, asr #1      \n"
-                              "vmov r10, r11, s6, s7        \n"
-                              "vmov r12, s3                 \n"
-                              "strb r3, [lr, r10]           \n"
-                              "strb r2, [lr]                \n"
-                              "add lr, lr, r11              \n"
-                              "cmp r0, r12                  \n"
-                              "bne 1b                       \n"
-                              "pop {r3-r11, pc}             \n");
+NAKED static void neighbours_stride_2(const uint32_t *x UNUSED, const uint32_t *x_below UNUSED,
+                                      const channel *k UNUSED) {
+  __asm volatile(
+    LOAD_CHANNEL
+    "1:                                \n"
+    "vmov   r2, r3, s4, s5             \n"
+    "ldrd   r10, r11, [r0], #16        \n"
+    "ldr    r12, [r0, #-8]             \n"
+    "smlad  r2, r10, r4, r2            \n"
+    "smlad  r2, r11, r5, r2            \n"
+    "smlad  r2, r12, r6, r2            \n"
+    "smlad  r3, r12, r4, r3            \n"
+    "ldrd   r10, r11, [r0, #-4]        \n"
+    "smlad  r3, r10, r5, r3            \n"
+    "smlad  r3, r11, r6, r3            \n"
+    "ldrd   r10, r11, [r1], #16        \n"
+    "ldr    r12, [r1, #-8]             \n"
+    "smlabt r2, r10, r7, r2            \n"
+    "smlabt r2, r11, r8, r2            \n"
+    "smlabt r2, r12, r9, r2            \n"
+    "smlabt r3, r12, r7, r3            \n"
+    "ldrd   r10, r11, [r1, #-4]        \n"
+    "smlabt r3, r10, r8, r3            \n"
+    "smlabt r3, r11, r9, r3            \n"
+    "vmov   r10, r11, s0, s1           \n"
+    "vmov   r12, s2                    \n"
+    "smmlar r2, r2, r10, r12           \n"
+    "smmlar r3, r3, r10, r12           \n"
+    "asr    r2, r2, r11                \n"
+    "asr    r3, r3, r11                \n"
+    "ssat   r2, #8, r2, asr #1         \n"
+    "ssat   r3, #8, r3, asr #1         \n"
+    "vmov   r10, r11, s6, s7           \n"
+    "vmov   r12, s3                    \n"
+    "strb   r3, [lr, r10]              \n"
+    "strb   r2, [lr]                   \n"
+    "add    lr, lr, r11                \n"
+    "cmp    r0, r12                    \n"
+    "bne    1b                         \n"
+    "pop    {r3-r11, pc}               \n");
 }
+/* clang-format on */
 
 _Static_assert(offsetof(channel, w01) == 32 && offsetof(channel, y) == 56,
                "LOAD_CHANNEL relies on the layout");
 
-/* The same for any rounding, clamp and horizontal stride, one output a round at a vertical stride
- * of 2. */
+/* The same for any rounding, clamp and horizontal stride,
+ * one output a round at a vertical stride of 2. */
 static void line_exact(const aed_conv_params *p, int32_t c, const uint32_t *x,
                        const uint32_t *x_below, const channel *k) {
   const int32_t multiplier = p->multiplier[c], shift = p->shift[c], zero = p->output_zero_point;

@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Functions that are assembly from their first to their last instruction, and their parameters. */
+#define NAKED __attribute__((naked))
+#define UNUSED __attribute__((unused))
+
 /* Four int8 from any address. */
 static inline uint32_t aed_load4(const int8_t *x) {
   uint32_t word;
@@ -49,13 +53,21 @@ static inline uint32_t aed_high(uint32_t a, uint32_t b) {
  * knows nothing, where a >= b; SEL picks by them. */
 static inline uint32_t aed_max8(uint32_t a, uint32_t b) {
   uint32_t y;
-  __asm("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(y) : "r"(a), "r"(b) : "cc");
+  __asm("ssub8 %0, %1, %2 \n\t"
+        "sel   %0, %1, %2"
+        : "=&r"(y)
+        : "r"(a), "r"(b)
+        : "cc");
   return y;
 }
 
 static inline uint32_t aed_min8(uint32_t a, uint32_t b) {
   uint32_t y;
-  __asm("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(y) : "r"(a), "r"(b) : "cc");
+  __asm("ssub8 %0, %1, %2 \n\t"
+        "sel   %0, %2, %1"
+        : "=&r"(y)
+        : "r"(a), "r"(b)
+        : "cc");
   return y;
 }
 
@@ -92,8 +104,8 @@ static inline int32_t aed_smlabt(uint32_t a, uint32_t b, int32_t acc) {
   return __smlabt((int32_t)a, (int32_t)b, acc);
 }
 
-/* What a fast_rounding layer makes of a sum that is doubled already; multiplier, shift1 = -shift -
- * 1 and offset = (2 * zero_point + 1) << shift1 belong to the channel.
+/* What a fast_rounding layer makes of a sum that is doubled already. To the channel belong
+ * multiplier, shift1 = -shift - 1 and offset = (2 * zero_point + 1) << shift1.
  *
  * offset holds both the zero point and the rounding of the right shift, and SMMLAR rounds the
  * product. This rounds ties of the shift up where aed_rescale rounds them away from zero; the two
