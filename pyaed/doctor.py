@@ -51,6 +51,7 @@ def _module(name: str) -> Callable[[], str | None]:
 
 def _extension() -> str | None:
     try:
+        import pyaed.detector._detector
         import pyaed.dsp._dsp
         import pyaed.nn._nn  # noqa: F401
     except ImportError:

@@ -7,7 +7,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def source_root() -> Path:
-    """Return the folder that holds ``CMakeLists.txt``, ``dsp_c``, ``nn_c``, ``firmware`` and ``cmake``.
+    """Return the folder that holds ``CMakeLists.txt``, ``dsp_c``, ``nn_c``, ``detector_c``, ``firmware`` and ``cmake``.
 
     A clone wins over the copy in the wheel, so that an editable install builds what is being edited.
     """

@@ -24,6 +24,7 @@ TOOLS = {
 ROOMS = (
     ("libaed_dsp.a", "dsp_c"),
     ("libaed_nn.a", "nn_c"),
+    ("libaed_detector.a", "detector_c"),
     ("aed_model.c", "model"),
     ("aed_features.c", "front-end tables"),
     ("/boards/", "board"),

@@ -23,7 +23,7 @@ def listen(board: Board, source: int, output: int = EVENTS, settings_crc: int | 
     output : int
         Sum of `LINES`, `EVENTS` and `PATCHES`.
     settings_crc : int, optional
-        `Detector.crc` of the settings that the image has to have.
+        `DetectorSettings.crc` of the settings that the image has to have.
 
     Returns
     -------

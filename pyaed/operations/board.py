@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pyaed import text
-from pyaed.detector import Detector
+from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd
 from pyaed.files import write_text
 from pyaed.metadata import ModelMetadata
@@ -33,7 +33,7 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     configured = board == service.find_board(hardware.board).name
     options = service.check_options(board, hardware.options) if configured else []
     settings = settings or model_settings(run.config, path)
-    detector = Detector.from_settings(settings, run.config.deployment.detector)
+    detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
     folder = service.generate(path, settings.features, settings, run.folder / "deployment", board, detector)
     run.image, run.image_of = service.build_image(folder, board, options), (path, board)
     _say(run, run.image)

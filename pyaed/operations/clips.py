@@ -9,7 +9,7 @@ import numpy as np
 
 from pyaed import text
 from pyaed.config import Config, uses
-from pyaed.detector import Detector, StreamFrontEnd, loud_patches
+from pyaed.detector import DetectorSettings, StreamFrontEnd, loud_patches
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
@@ -69,7 +69,7 @@ def whole(settings: ModelMetadata) -> dict[str, Any]:
 
 
 def streamed(
-    config: Config, settings: ModelMetadata, detector: Detector, clips: Any, label: str
+    config: Config, settings: ModelMetadata, detector: DetectorSettings, clips: Any, label: str
 ) -> tuple[Any, np.ndarray]:
     """Return the patches of clips as a board hears them, silence left in, and for every patch whether it is judged.
 

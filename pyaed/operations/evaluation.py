@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyaed.detector import Detector
+from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
 from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
@@ -53,7 +53,7 @@ def test_patches(run: Run, settings: ModelMetadata) -> tuple[Any, np.ndarray | N
     if not run.config.evaluation.as_device:
         return features(run.config, settings, clips, "test features"), None
     settings.features.check_deployable()
-    detector = Detector.from_settings(settings, run.config.deployment.detector)
+    detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
     return streamed(run.config, settings, detector, clips, "test features")
 
 

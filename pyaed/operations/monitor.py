@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyaed.detector import Detector
+from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
@@ -59,7 +59,7 @@ def monitor(
     settings = detector = None
     if model is not None:
         settings = model_settings(run.config, model)
-        detector = Detector.from_settings(settings, run.config.deployment.detector)
+        detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
     pcm = None if play is None else _pcm(play, settings, seconds)
     if port is not None:
         with Board(port, baudrate) as board:

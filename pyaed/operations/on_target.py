@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyaed.detector import Detector
+from pyaed.detector import DetectorSettings
 from pyaed.operations.benchmark import PATIENCE
 from pyaed.operations.evaluation import report, test_patches
 from pyaed.operations.run import Run, needed
@@ -45,7 +45,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     about = {"model": model, "features": settings.features.hash, "class_names": settings.class_names}
     patches, judged = test_patches(run, settings)
     if judged is not None:
-        about["detector"] = Detector.from_settings(settings, run.config.deployment.detector).crc
+        about["detector"] = DetectorSettings.from_settings(settings, run.config.deployment.detector).crc
     answers = []
     with (
         Journal(results or f"on_target_{model[:12]}.jsonl", about) as journal,

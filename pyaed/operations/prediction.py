@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyaed import text
-from pyaed.detector import Detector, find_events
+from pyaed.detector import DetectorSettings, find_events
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
 from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
@@ -65,7 +65,7 @@ def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None
     """What the board says about whole recordings, or would say: its post-processing is the host's."""
     from pyaed import evaluation
 
-    detector = Detector.from_settings(settings, run.config.deployment.detector)
+    detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
     if path.suffix not in FLOAT_SUFFIXES and run.config.prediction.target == "emulator":
         events = _board_hears(run, settings, detector, clips)
     else:
@@ -75,7 +75,9 @@ def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None
     log.info("events: %s, %s", *evaluation.write_events(run.folder, events))
 
 
-def _host_hears(run: Run, settings: ModelMetadata, detector: Detector, path: Path, clips: Any) -> dict[str, list]:
+def _host_hears(
+    run: Run, settings: ModelMetadata, detector: DetectorSettings, path: Path, clips: Any
+) -> dict[str, list]:
     patches, judged = streamed(run.config, settings, detector, clips, "features")
     probabilities = np.zeros((len(patches), len(settings.class_names)), np.float32)
     if judged.any():
@@ -87,7 +89,7 @@ def _host_hears(run: Run, settings: ModelMetadata, detector: Detector, path: Pat
     return events
 
 
-def _board_hears(run: Run, settings: ModelMetadata, detector: Detector, clips: Any) -> dict[str, list]:
+def _board_hears(run: Run, settings: ModelMetadata, detector: DetectorSettings, clips: Any) -> dict[str, list]:
     """Stream every recording to the live detector of the emulated board."""
     from pyaed import data
     from pyaed.link import live

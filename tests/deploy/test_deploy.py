@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 from support import images
 
 from pyaed import deploy
-from pyaed.detector import Detector
+from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 
 
@@ -47,7 +47,7 @@ def test_an_image_has_no_heap_no_libm_no_fused_operations():
 
 @pytest.mark.parametrize("make", [images.image, images.chip_image])
 def test_what_an_image_is_said_to_need_covers_it(make):
-    image, detector = make(), Detector.from_settings(images.METADATA)
+    image, detector = make(), DetectorSettings.from_settings(images.METADATA)
     found = deploy.needs(images.program(), images.SPEC, image.board, detector)
     assert image.ram <= sum(found["RAM"].values()) < image.ram + (4 << 10)
     assert image.flash <= sum(found["flash"].values()) < image.flash + (24 << 10)

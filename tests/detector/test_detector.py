@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyaed.config.schema import Detector as Section
-from pyaed.detector import Detector, EventFinder, StreamFrontEnd, find_events, loud_patches
+from pyaed.detector import DetectorSettings, EventFinder, StreamFrontEnd, find_events, loud_patches
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
@@ -26,7 +26,7 @@ def short(events):
 
 def test_runs_of_patches_become_events():
     p = np.array([[0.9, 0.1, 0], [0.7, 0.3, 0], [0.2, 0.8, 0], [0.3, 0.3, 0.4], [0.5, 0.4, 0.1], [0.6, 0.4, 0]])
-    detector = Detector.from_settings(ONE)
+    detector = DetectorSettings.from_settings(ONE)
     events = find_events(p, detector)
     assert events[0] == {"onset": 0.0, "offset": round(1900 / 16000, 3), "class": "dog", "score": 0.8}
     assert short(events) == [("dog", 0, 0.8), ("rain", 2, 0.8), ("dog", 5, 0.6)]
@@ -34,17 +34,17 @@ def test_runs_of_patches_become_events():
 
 def test_several_labels_overlap():
     p = np.array([[0.9, 0.1, 0], [0.7, 0.6, 0], [0.2, 0.8, 0.3]])
-    events = find_events(p, Detector.from_settings(MANY))
+    events = find_events(p, DetectorSettings.from_settings(MANY))
     assert short(events) == [("dog", 0, 0.8), ("rain", 1, 0.7), ("other", 2, 0.3)]
     own = Section(threshold=0.65, class_thresholds={"dog": 0.8})
-    assert short(find_events(p, Detector.from_settings(MANY, own))) == [("dog", 0, 0.9), ("rain", 2, 0.8)]
+    assert short(find_events(p, DetectorSettings.from_settings(MANY, own))) == [("dog", 0, 0.9), ("rain", 2, 0.8)]
 
 
 def test_each_setting_does_what_it_says():
     def found(section, scores):
         p = np.zeros((len(scores), 3))
         p[:, 0] = scores
-        return short(find_events(p, Detector.from_settings(ONE, section)))
+        return short(find_events(p, DetectorSettings.from_settings(ONE, section)))
 
     scores = [0.9, 0.5, 0.7, 0.1, 0.6, 0.1, 0.1]
     assert found(Section(), scores) == [("dog", 0, 0.9), ("dog", 2, 0.7), ("dog", 4, 0.6)]
@@ -57,7 +57,7 @@ def test_each_setting_does_what_it_says():
     assert found(Section(majority=3), scores) == [("dog", 2, 0.7), ("dog", 4, 0.6)]
 
 
-def reference(p, judged, d: Detector):
+def reference(p, judged, d: DetectorSettings):
     """The rules of aed_events.h in Python, in float32."""
     n = len(d.on)
     on, off = np.float32(d.on), np.float32(d.off)
@@ -112,7 +112,7 @@ def reference(p, judged, d: Detector):
     st.booleans(),
 )
 def test_the_c_keeps_its_rules_to_the_bit(rows, loud, section, metadata, gated):
-    detector = Detector.from_settings(metadata, section)
+    detector = DetectorSettings.from_settings(metadata, section)
     judged = loud[: len(rows)] if gated else [True] * len(rows)
     p = np.float32([row for row, used in zip(rows, judged) if used]).reshape(-1, 3) / 8
     expected = [
@@ -128,7 +128,7 @@ def test_the_c_keeps_its_rules_to_the_bit(rows, loud, section, metadata, gated):
 
 
 def test_finder_is_fresh_after_its_end():
-    finder, scores = EventFinder(Detector.from_settings(ONE, Section(alpha=0.5))), np.float32([1, 0, 0])
+    finder, scores = EventFinder(DetectorSettings.from_settings(ONE, Section(alpha=0.5))), np.float32([1, 0, 0])
     first = [finder.push(scores), finder.decision, finder.finish()]
     assert [finder.push(scores), finder.decision, finder.finish()] == first
     assert first[1] == 0
@@ -138,7 +138,7 @@ def test_finder_is_fresh_after_its_end():
 
 
 def test_gate_opens_for_a_patch_that_holds_a_loud_hop():
-    detector = Detector.from_settings(ONE, Section(silence_gate=-40))
+    detector = DetectorSettings.from_settings(ONE, Section(silence_gate=-40))
     pcm = np.zeros(9000, np.int16)
     pcm[4000:4100] = 400  # one hop at -38 dBFS
     front_end = StreamFrontEnd(detector)
@@ -149,12 +149,12 @@ def test_gate_opens_for_a_patch_that_holds_a_loud_hop():
     assert judged.tolist() == holds.tolist()
     assert sorted(level)[-2:] == [0, 400**2]
     assert loud_patches(pcm // 2, n, detector)[0].sum() == 0
-    assert loud_patches(pcm // 2, n, Detector.from_settings(ONE))[0].all()
+    assert loud_patches(pcm // 2, n, DetectorSettings.from_settings(ONE))[0].all()
 
 
 @given(st.integers(0, 4000))
 def test_a_stream_needs_no_more_than_its_windows(n):
-    detector = Detector.from_settings(ONE)
+    detector = DetectorSettings.from_settings(ONE)
     pcm = np.random.default_rng(n).integers(-9999, 9999, n).astype(np.int16)
     ours, clip = StreamFrontEnd(detector)(pcm), FrontEnd(SPEC)(pcm)
     assert len(clip) <= len(ours) <= len(clip) + 1
@@ -163,19 +163,19 @@ def test_a_stream_needs_no_more_than_its_windows(n):
 
 
 def test_own_overlap_and_what_is_refused():
-    detector = Detector.from_settings(ONE, Section(overlap=0.75))
+    detector = DetectorSettings.from_settings(ONE, Section(overlap=0.75))
     assert detector.features.patch_hop == 3
-    assert Detector.from_settings(ONE).features.patch_hop == 6
+    assert DetectorSettings.from_settings(ONE).features.patch_hop == 6
     with pytest.raises(UserError, match=r"'dig' is no class of the model.*dog"):
-        Detector.from_settings(ONE, Section(class_thresholds={"dig": 0.5}))
+        DetectorSettings.from_settings(ONE, Section(class_thresholds={"dig": 0.5}))
     spec = replace(SPEC, center=True, pad_mode="reflect")
     with pytest.raises(UserError, match="can't exist on a device"):
-        StreamFrontEnd(Detector.from_settings(replace(ONE, features=spec)))
+        StreamFrontEnd(DetectorSettings.from_settings(replace(ONE, features=spec)))
 
 
 def test_settings_have_a_fingerprint():
-    base = Detector.from_settings(ONE)
+    base = DetectorSettings.from_settings(ONE)
     others = [{"alpha": 0.5}, {"majority": 3}, {"hysteresis": 0.1}, {"silence_gate": -60}, {"overlap": 0.75}]
-    crcs = {Detector.from_settings(ONE, Section(**other)).crc for other in others} | {base.crc}
+    crcs = {DetectorSettings.from_settings(ONE, Section(**other)).crc for other in others} | {base.crc}
     assert len(crcs) == 6
-    assert Detector.from_settings(ONE, Section(autostart=True)).crc == base.crc
+    assert DetectorSettings.from_settings(ONE, Section(autostart=True)).crc == base.crc

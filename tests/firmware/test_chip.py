@@ -10,7 +10,7 @@ from support.u585 import SYSTICK, UNIQUE_ID, Chip
 
 from pyaed import deploy, nn
 from pyaed.config.schema import Detector as Section
-from pyaed.detector import Detector, StreamFrontEnd, find_events
+from pyaed.detector import DetectorSettings, StreamFrontEnd, find_events
 from pyaed.link import packets
 from pyaed.link.messages import table
 
@@ -370,7 +370,7 @@ def unasked(chip: Chip, name: str) -> list[dict]:
 
 
 def test_what_the_microphone_hears_becomes_the_hosts_events(chip):
-    detector = Detector.from_settings(images.METADATA)
+    detector = DetectorSettings.from_settings(images.METADATA)
     pcm = images.noise(256 * 90, seed=2)
     pcm[256 * 30 : 256 * 60] = (8000 * np.sin(np.arange(256 * 30) / 3)).astype(np.int16)
     patches = StreamFrontEnd(detector)(pcm)
@@ -420,7 +420,7 @@ def test_blocks_that_the_detector_misses_are_counted(chip):
 
 
 def test_a_board_that_starts_by_itself_prints_json_until_a_host_speaks():
-    detector = Detector.from_settings(images.METADATA, Section(autostart=True))
+    detector = DetectorSettings.from_settings(images.METADATA, Section(autostart=True))
     folder = deploy.generate(
         images.program(), images.SPEC, images.METADATA, images.folder() / "autostart", "b_u585i_iot02a", detector
     )

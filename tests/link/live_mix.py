@@ -20,7 +20,7 @@ from pyaed.boards.emulator import Emulator
 from pyaed.config.schema import Detector as Section
 from pyaed.config.schema import Preprocessing
 from pyaed.data import load_pcm, read_clips
-from pyaed.detector import Detector, StreamFrontEnd, find_events, loud_patches
+from pyaed.detector import DetectorSettings, StreamFrontEnd, find_events, loud_patches
 from pyaed.dsp import FeatureSpec
 from pyaed.link import live
 from pyaed.metadata import ModelMetadata
@@ -45,7 +45,7 @@ def main(model: str, table: str, audio: str, minutes: str = "10", *settings: str
     spec = FeatureSpec()
     names = clips.class_names
     known = metadata.read(model) or ModelMetadata(spec, {}, tuple(names))
-    detector = Detector.from_settings(
+    detector = DetectorSettings.from_settings(
         known, Section(**{k: yaml.safe_load(v) for k, v in (s.split("=") for s in settings)})
     )
     rate = known.features.sample_rate

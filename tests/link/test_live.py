@@ -10,7 +10,7 @@ from support import images
 from pyaed import deploy, nn
 from pyaed.boards.emulator import Emulator
 from pyaed.config.schema import Detector as Section
-from pyaed.detector import Detector, EventFinder, StreamFrontEnd, find_events, loud_patches
+from pyaed.detector import DetectorSettings, EventFinder, StreamFrontEnd, find_events, loud_patches
 from pyaed.errors import UserError
 from pyaed.link import live
 from pyaed.link.board import DeviceError, LinkTimeout
@@ -49,7 +49,7 @@ def mix(seconds: float, seed: int) -> np.ndarray:
     return np.concatenate(parts)[: int(seconds * RATE)].astype(np.int16)
 
 
-def on_host(pcm: np.ndarray, detector: Detector) -> list[dict]:
+def on_host(pcm: np.ndarray, detector: DetectorSettings) -> list[dict]:
     patches = StreamFrontEnd(detector)(pcm)
     judged, _ = loud_patches(pcm, len(patches), detector)
     return find_events(nn.Engine(images.program()).predict(patches[judged]).reshape(-1, 3), detector, judged)
@@ -59,7 +59,7 @@ def on_host(pcm: np.ndarray, detector: Detector) -> list[dict]:
 def test_a_mix_gives_the_hosts_events(name, tmp_path):
     section, changes = SETTINGS[name]
     metadata = replace(images.METADATA, **changes)
-    detector = Detector.from_settings(metadata, section)
+    detector = DetectorSettings.from_settings(metadata, section)
     pcm = mix(8, seed=len(name))
     expected = on_host(pcm, detector)
     assert len(expected) > 4
@@ -76,7 +76,7 @@ def test_a_mix_gives_the_hosts_events(name, tmp_path):
 
 
 def test_events_lines_and_patches(board):
-    detector = Detector.from_settings(images.METADATA)
+    detector = DetectorSettings.from_settings(images.METADATA)
     pcm = mix(3, 1)
     probabilities = nn.Engine(images.program()).predict(StreamFrontEnd(detector)(pcm)).reshape(-1, 3)
     reply = live.listen(board, live.LINK, live.EVENTS + live.PATCHES)
@@ -101,7 +101,7 @@ def test_events_lines_and_patches(board):
 
 
 def test_json_lines_are_what_a_terminal_shows(board):
-    detector, names = Detector.from_settings(images.METADATA), images.METADATA.class_names
+    detector, names = DetectorSettings.from_settings(images.METADATA), images.METADATA.class_names
     pcm = mix(2, 1)
     live.listen(board, live.LINK, live.LINES)
     seen, feed = bytearray(), board._receiver.feed
@@ -140,7 +140,7 @@ def test_what_is_refused(board):
 
 
 def test_a_lost_reply_starts_the_recording_again(board):
-    detector, pcm = Detector.from_settings(images.METADATA), mix(2, 3)
+    detector, pcm = DetectorSettings.from_settings(images.METADATA), mix(2, 3)
     lose, request, count = {5}, board.request, iter(range(1000))
 
     def spoilt(name, *arguments, **fields):
