@@ -23,27 +23,28 @@ typedef struct {
   int32_t first_sample;   /* first sample under frame 0's window, relative to the start; negative:
                              zeros come first */
   uint32_t n_mels;        /* bands: at least 1 */
-  uint32_t n_mfcc; /* 0: a frame is n_mels log-mel values; else so many cepstral coefficients, at
-                      most n_mels */
-  uint32_t patch_length; /* frames of a patch: at least 1 */
-  uint32_t patch_hop;    /* frames between patches: 1 to patch_length */
-  uint32_t power;        /* exponent of the magnitude: 1 or 2 */
-  float floor;           /* mel values below are raised to it (dB); 0 without a floor */
-  float offset;          /* added to every mel value before the logarithm (log); 0 for dB;
-                            floor + offset is at least 2^-126 */
+  uint32_t n_mfcc;        /* 0: a frame is n_mels log-mel values;
+                             else so many cepstral coefficients, at most n_mels */
+  uint32_t patch_length;  /* frames of a patch: at least 1 */
+  uint32_t patch_hop;     /* frames between patches: 1 to patch_length */
+  uint32_t power;         /* exponent of the magnitude: 1 or 2 */
+  float floor;            /* mel values below are raised to it (dB); 0 without a floor */
+  float offset;           /* added to every mel value before the logarithm (log); 0 for dB;
+                             floor + offset is at least 2^-126 */
   float log_scale; /* factor of the natural logarithm: 1 for log, 10/ln 10 or 20/ln 10 for dB */
   /* Tables. Any content is safe but `order`'s, `mel_start`'s and `mel_count`'s, which index. */
-  const float *window;   /* window_length values and, where that is odd, a 0; scaled by 2^-16:
-                            2^-15 makes int16 samples -1 .. 1, the rest is the real transform's
-                            factor 1/2 */
-  const float *twiddle;  /* for each radix-4 stage with quarters of q = n_fft / 8, n_fft / 32 ..
-                            points, for j = 0 .. q - 1: three pairs (cos, -sin)(2 pi j m / 4 q),
-                            m = 1, 2, 3 */
-  const float *untangle; /* with R = 4 where n_fft / 2 is a power of 4 and 2 elsewhere, and
-                            J = n_fft / 2 / R: for j = 0 .. J / 2 the pairs
-                            (cos, -sin)(2 pi (j + q J) / n_fft), q = 0 .. R - 1 */
-  const uint16_t *order; /* J: 2 R times the base-4 digits of j reversed, where in the transformed
-                            points the block j stands */
+  const float *window;       /* window_length values and, where that is odd, a 0;
+                                scaled by 2^-16: 2^-15 makes int16 samples -1 .. 1,
+                                the rest is the real transform's factor 1/2 */
+  const float *twiddle;      /* for each radix-4 stage with quarters of q = n_fft / 8,
+                                n_fft / 32 .. points, for j = 0 .. q - 1: three pairs
+                                (cos, -sin)(2 pi j m / 4 q), m = 1, 2, 3 */
+  const float *rfft_twiddle; /* of the real transform's post-processing; with R = 4 where
+                                n_fft / 2 is a power of 4 and 2 elsewhere, and
+                                J = n_fft / 2 / R: for j = 0 .. J / 2 the pairs
+                                (cos, -sin)(2 pi (j + q J) / n_fft), q = 0 .. R - 1 */
+  const uint16_t *order;     /* J: 2 R times the base-4 digits of j reversed, where in the
+                                transformed points the block j stands */
   const uint16_t *mel_start; /* n_mels: first bin of each band */
   const uint16_t *mel_count; /* n_mels: bins of each band; start + count <= n_fft / 2 + 1 */
   const float *dct;          /* n_mfcc rows of n_mels; NULL when n_mfcc is 0 */

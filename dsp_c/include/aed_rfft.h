@@ -7,9 +7,9 @@
 /* cffi: begin */
 /* packed: X[0], X[n_fft / 2], then real and imaginary part of X[1] .. X[n_fft / 2 - 1]: n_fft
  * floats, in the order of CMSIS-DSP's arm_rfft_fast_f32. x: n_fft samples; n_fft: a power of two,
- * 64 to 4096; twiddle, untangle, order: tables as aed_frontend_config describes them; scratch:
+ * 64 to 4096; twiddle, rfft_twiddle, order: tables as aed_frontend_config describes them; scratch:
  * n_fft floats. Nothing overlaps. */
-void aed_rfft(const float *x, uint32_t n_fft, const float *twiddle, const float *untangle,
+void aed_rfft(const float *x, uint32_t n_fft, const float *twiddle, const float *rfft_twiddle,
               const uint16_t *order, float *packed, float *scratch);
 /* cffi: end */
 

@@ -191,8 +191,8 @@ AED_INLINE lane measure(point x, int as) {
 /* Bins k and n - k of the real signal out of points k and n - k of the complex transform.
  * With the even samples' part e = a + conj b and the odd samples' part o = (a - conj b) / i,
  * bin k is e + w o and bin n - k the conjugate of e - w o. */
-AED_INLINE void untangle(point a, point b, const float *w, uint32_t k, uint32_t n, lane *out,
-                         int as) {
+AED_INLINE void real_bins(point a, point b, const float *w, uint32_t k, uint32_t n, lane *out,
+                          int as) {
   const point e = {a.re + b.re, a.im - b.im};
   const point o = rotate((point){a.im + b.im, b.re - a.re}, load_angle(w));
   const point x = add(e, o);
@@ -219,7 +219,7 @@ AED_INLINE void last_butterfly(const lane *z, uint32_t radix, point y[4]) {
   }
 }
 
-/* The last stage, the untangling of the real transform and the magnitudes in one pass. The blocks
+/* The last stage, the real transform's post-processing and the magnitudes in one pass. The blocks
  * of `radix` points lie in digit-reversed order: block j ends up as points j + q n / radix, which
  * pair with those of block n / radix - j. */
 AED_INLINE void last_stage(const lane *z, uint32_t n, uint32_t radix, const uint16_t *order,
@@ -230,7 +230,7 @@ AED_INLINE void last_stage(const lane *z, uint32_t n, uint32_t radix, const uint
   last_butterfly(z, radix, a);
   AED_UNROLL
   for (uint32_t q = 0; q <= radix / 2U; q++) {
-    untangle(a[q], a[(radix - q) % radix], w + 2U * q, q * blocks, n, out, as);
+    real_bins(a[q], a[(radix - q) % radix], w + 2U * q, q * blocks, n, out, as);
   }
   for (uint32_t j = 1; j < blocks / 2U; j++) {
     w += 2U * radix;
@@ -238,14 +238,14 @@ AED_INLINE void last_stage(const lane *z, uint32_t n, uint32_t radix, const uint
     last_butterfly(z + order[blocks - j], radix, b);
     AED_UNROLL
     for (uint32_t q = 0; q < radix; q++) {
-      untangle(a[q], b[radix - 1U - q], w + 2U * q, j + q * blocks, n, out, as);
+      real_bins(a[q], b[radix - 1U - q], w + 2U * q, j + q * blocks, n, out, as);
     }
   }
   w += 2U * radix;
   last_butterfly(z + order[blocks / 2U], radix, a);
   AED_UNROLL
   for (uint32_t q = 0; q < radix / 2U; q++) {
-    untangle(a[q], a[radix - 1U - q], w + 2U * q, blocks / 2U + q * blocks, n, out, as);
+    real_bins(a[q], a[radix - 1U - q], w + 2U * q, blocks / 2U + q * blocks, n, out, as);
   }
 }
 
@@ -258,7 +258,7 @@ AED_INLINE void spectrum_of(lane *z, const int16_t *pcm, const aed_frontend_conf
                             lane *spectrum) {
   const uint32_t n = config->n_fft / 2U;
   const uint32_t n_points = (config->window_length + 1U) / 2U;
-  const float *w = config->untangle;
+  const float *w = config->rfft_twiddle;
   stages(z, pcm, config->window, n, last_radix(n), n_points, config->twiddle);
   if (last_radix(n) == 4U && config->power == 1U) {
     last_stage(z, n, 4U, config->order, w, spectrum, AS_MAGNITUDE);

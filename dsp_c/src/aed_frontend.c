@@ -3,7 +3,7 @@
 
 aed_status aed_frontend_check(const aed_frontend_config *config) {
   if (config == NULL || config->window == NULL || config->twiddle == NULL ||
-      config->untangle == NULL || config->order == NULL || config->mel_start == NULL ||
+      config->rfft_twiddle == NULL || config->order == NULL || config->mel_start == NULL ||
       config->mel_count == NULL || config->mel_weight == NULL) {
     return AED_ERR_ARGUMENT;
   }

@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   float *const dct = floats(&from, config.n_mfcc <= bands ? (size_t)config.n_mfcc * bands : 0U);
   config.window = tables[0];
   config.twiddle = tables[1];
-  config.untangle = tables[2];
+  config.rfft_twiddle = tables[2];
   config.order = order;
   config.mel_start = start;
   config.mel_count = count;

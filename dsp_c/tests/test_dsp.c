@@ -21,7 +21,7 @@ enum { MAX_FFT = 1024, MAX_MELS = 16, N_SAMPLES = 6000, MAX_FRAMES = 400 };
 
 static float window[MAX_FFT];
 static float twiddle[4 * MAX_FFT];
-static float untangle[4 * MAX_FFT];
+static float rfft_twiddle[4 * MAX_FFT];
 static uint16_t order[MAX_FFT / 4];
 static uint16_t mel_start[MAX_MELS];
 static uint16_t mel_count[MAX_MELS];
@@ -53,7 +53,7 @@ static aed_frontend_config make_config(uint32_t n_fft, uint32_t window_length, u
     }
   }
   const uint32_t blocks = n / radix;
-  next = untangle;
+  next = rfft_twiddle;
   for (uint32_t j = 0; j <= blocks / 2U; j++) {
     for (uint32_t q = 0; q < radix; q++) {
       put_pair(&next, 2.0 * pi * (j + q * blocks) / n_fft);
@@ -89,7 +89,7 @@ static aed_frontend_config make_config(uint32_t n_fft, uint32_t window_length, u
                                .log_scale = 1.0F,
                                .window = window,
                                .twiddle = twiddle,
-                               .untangle = untangle,
+                               .rfft_twiddle = rfft_twiddle,
                                .order = order,
                                .mel_start = mel_start,
                                .mel_count = mel_count,
@@ -118,7 +118,7 @@ static void test_checks(void) {
   BAD(patch_hop, 11);
   BAD(power, 3);
   BAD(offset, 0.0F);
-  BAD(untangle, NULL);
+  BAD(rfft_twiddle, NULL);
   uint16_t far[MAX_FFT / 4];
   memcpy(far, order, sizeof far);
   far[7] = 512;

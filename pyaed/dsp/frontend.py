@@ -16,7 +16,7 @@ from pyaed.errors import UserError
 TABLE_TYPES = {
     "window": "float *",
     "twiddle": "float *",
-    "untangle": "float *",
+    "rfft_twiddle": "float *",
     "order": "uint16_t *",
     "mel_start": "uint16_t *",
     "mel_count": "uint16_t *",

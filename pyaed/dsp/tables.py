@@ -17,7 +17,7 @@ class Tables:
 
     window: np.ndarray  # float32 (window_length rounded up to even,)
     twiddle: np.ndarray  # float32 (pairs, 2): cos, -sin
-    untangle: np.ndarray  # float32 (pairs, 2): cos, -sin
+    rfft_twiddle: np.ndarray  # float32 (pairs, 2): cos, -sin
     order: np.ndarray  # uint16 (blocks of the last stage,)
     mel_start: np.ndarray  # uint16 (n_mels,)
     mel_count: np.ndarray  # uint16 (n_mels,)
@@ -33,7 +33,7 @@ class Tables:
         return [
             self.window,
             self.twiddle,
-            self.untangle,
+            self.rfft_twiddle,
             self.order,
             self.mel_start,
             self.mel_count,
@@ -105,7 +105,7 @@ def dct_matrix(n: int) -> np.ndarray:
 
 
 def fft_tables(n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the tables `twiddle`, `untangle` and `order` of ``aed_frontend_config``, in the order in which C reads them."""
+    """Return the tables `twiddle`, `rfft_twiddle` and `order` of ``aed_frontend_config``, in the order in which C reads them."""
     n = n_fft // 2
     radix = 4 if n & 0x55555555 else 2  # of the last stage
     twiddle, quarter = [], n // 4
@@ -113,11 +113,11 @@ def fft_tables(n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         twiddle.append(_pairs(2 * np.pi * np.arange(quarter)[:, None] * np.arange(1, 4) / (4 * quarter)))
         quarter //= 4
     blocks = n // radix
-    untangle = _pairs(2 * np.pi * (np.arange(blocks // 2 + 1)[:, None] + blocks * np.arange(radix)) / n_fft)
+    rfft_twiddle = _pairs(2 * np.pi * (np.arange(blocks // 2 + 1)[:, None] + blocks * np.arange(radix)) / n_fft)
     order, rest, size = np.zeros(blocks, np.int64), np.arange(blocks), blocks
     while size > 1:
         order, rest, size = 4 * order + rest % 4, rest // 4, size // 4
-    return np.concatenate(twiddle), untangle, (2 * radix * order).astype(np.uint16)
+    return np.concatenate(twiddle), rfft_twiddle, (2 * radix * order).astype(np.uint16)
 
 
 def make_tables(spec: FeatureSpec) -> Tables:
@@ -154,12 +154,12 @@ def make_tables(spec: FeatureSpec) -> Tables:
         start.append(used[0])
         count.append(used[-1] - used[0] + 1)
         weight.append(row[used[0] : used[-1] + 1])
-    twiddle, untangle, order = fft_tables(spec.n_fft)
+    twiddle, rfft_twiddle, order = fft_tables(spec.n_fft)
     return Tables(
         # 2^-15 makes samples -1 .. 1; the other half is the factor 1/2 of the real transform.
         window=np.pad(window * 2.0**-16, (0, len(window) % 2)).astype(np.float32),
         twiddle=twiddle,
-        untangle=untangle,
+        rfft_twiddle=rfft_twiddle,
         order=order,
         mel_start=np.array(start, np.uint16),
         mel_count=np.array(count, np.uint16),

@@ -14,9 +14,9 @@ from pyaed.dsp.tables import fft_tables, make_tables
 
 def rfft(x: np.ndarray) -> np.ndarray:
     n = len(x)
-    twiddle, untangle, order = fft_tables(n)
+    twiddle, rfft_twiddle, order = fft_tables(n)
     packed, scratch = np.empty(n, np.float32), np.empty(n, np.float32)
-    floats = [ffi.from_buffer("float[]", array) for array in (x, twiddle, untangle, packed, scratch)]
+    floats = [ffi.from_buffer("float[]", array) for array in (x, twiddle, rfft_twiddle, packed, scratch)]
     lib.aed_rfft(floats[0], n, floats[1], floats[2], ffi.from_buffer("uint16_t[]", order), *floats[3:])
     return packed
 
