@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support.m33_engine import CORE, FLAGS
 
 from pyaed import nn, text
-from pyaed.measure import estimate
+from pyaed.measure import estimate, instruction_mix
 from pyaed.sources import source_root
 
 ROOT = source_root()

@@ -1,4 +1,4 @@
-# Toolchain of the firmware: GNU Arm Embedded, Cortex-M33 with DSP extension and single-precision FPU.
+# Toolchain of the firmware: GNU Arm Embedded, for the core that AED_CORE names (a line of cores.cmake).
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_C_COMPILER arm-none-eabi-gcc)
@@ -7,6 +7,7 @@ set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
-set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m33 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard")
+include(${CMAKE_CURRENT_LIST_DIR}/cores.cmake)
+set(CMAKE_C_FLAGS_INIT "${AED_CORE_FLAGS}")
 set(CMAKE_ASM_FLAGS_INIT "${CMAKE_C_FLAGS_INIT}")
 set(CMAKE_C_FLAGS_RELEASE_INIT "-O2")

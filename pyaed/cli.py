@@ -332,11 +332,12 @@ def ports() -> None:
 @click.option("--method", help="cubeprogrammer, openocd, pyocd or copy. Default: the first that is there.")
 @click.option("--serial", help="Serial number of the ST-LINK, where several are connected (see `pyaed ports`).")
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
-def flash(image: Path, method: str | None, serial: str | None, dry_run: bool) -> None:
+@click.option("--board", help="Default: the one that the image is linked for.")
+def flash(image: Path, method: str | None, serial: str | None, dry_run: bool, board: str | None) -> None:
     """Bring an image (pyaed.elf) onto the connected board."""
-    from pyaed.deploy import flash as service
+    from pyaed.boards import flash as service
 
-    line = service(image, method, serial, dry_run)
+    line = service(image, method, serial, dry_run, board=board)
     click.echo(line if dry_run else f"flashed: {line}")
 
 

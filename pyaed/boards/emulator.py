@@ -12,14 +12,9 @@ import time
 import weakref
 from pathlib import Path
 
+from pyaed.boards.description import Machine, boards, find_board
 from pyaed.errors import UserError, nearest
 from pyaed.link.board import Board
-
-#: board -> QEMU's options for it
-MACHINES = {"mps2_an505": ["-M", "mps2-an505", "-cpu", "cortex-m33"]}
-
-#: One instruction takes 2^6 ns of virtual time; the board's counter relies on it.
-ICOUNT = ["-icount", "shift=6,sleep=off"]
 
 #: QEMU's own words that tell nothing about an early end.
 ROUTINE = ("char device redirected to", "QEMU waiting for connection on")
@@ -37,6 +32,14 @@ if os.getppid() != int(sys.argv[1]):
     sys.exit("the parent is gone")
 os.execv(sys.argv[2], sys.argv[2:])
 """
+
+
+def _machine(name: str) -> Machine:
+    board = find_board(name)
+    if board.emulator is None:
+        able = [known.name for known in boards().values() if known.emulator is not None]
+        raise UserError(f"board '{name}' can't be emulated; boards that can: {', '.join(able)}{nearest(name, able)}")
+    return board.emulator
 
 
 def _stop(process: subprocess.Popen, *files) -> None:
@@ -57,7 +60,7 @@ class Emulator:
     elf : path
         Firmware image.
     board : str
-        A key of `MACHINES`.
+        A board with an emulator.
     transport : {'tcp', 'pty'}
         What stands for the serial port.
     icount : bool
@@ -75,10 +78,7 @@ class Emulator:
     """
 
     def __init__(self, elf, board: str = "mps2_an505", transport: str = "tcp", icount: bool = False):
-        if board not in MACHINES:
-            raise UserError(
-                f"board '{board}' can't be emulated; boards that can: {', '.join(MACHINES)}{nearest(board, MACHINES)}"
-            )
+        machine = _machine(board)
         if transport not in ("tcp", "pty"):
             raise UserError(
                 f"emulator transport '{transport}': expected 'tcp' or 'pty'{nearest(transport, ['tcp', 'pty'])}"
@@ -89,8 +89,9 @@ class Emulator:
         if qemu is None:
             raise UserError(f"the emulator needs QEMU (qemu-system-arm), which is not installed: {APT_LINE}")
         self.icount = icount
-        command = [qemu, *MACHINES[board], "-display", "none", "-monitor", "none"]
-        command += ["-semihosting-config", "enable=on,target=native", *(ICOUNT if icount else [])]
+        counting = ["-icount", f"shift={machine.icount_shift},sleep=off"]
+        command = [qemu, *machine.machine, "-display", "none", "-monitor", "none"]
+        command += ["-semihosting-config", "enable=on,target=native", *(counting if icount else [])]
         self._output = tempfile.TemporaryFile(prefix="pyaed-qemu-")  # noqa: SIM115 - closed by _stop
         with contextlib.ExitStack() as stack:
             fds = ()

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyaed.deploy.boards import Board, find_board
+from pyaed.boards import BoardDescription, find_board
 from pyaed.errors import UserError, nearest
 from pyaed.files import atomic_path, write_text
 from pyaed.sources import source_root
@@ -56,7 +56,7 @@ class Image:
     Attributes
     ----------
     elf, map : Path
-    board : Board
+    board : BoardDescription
     flash, ram : int
         Bytes of the linked image: all that is programmed, all that is reserved (stack included).
     flash_rooms, ram_rooms : dict of str to int
@@ -65,7 +65,7 @@ class Image:
 
     elf: Path
     map: Path
-    board: Board
+    board: BoardDescription
     flash: int
     ram: int
     flash_rooms: dict[str, int]
@@ -123,7 +123,8 @@ def build_image(
     with tempfile.TemporaryDirectory(prefix="pyaed-build-") as build, atomic_path(folder / board) as target:
         configure = [cmake, "-S", str(root), "-B", build, f"--toolchain={root / 'cmake' / 'arm-none-eabi.cmake'}"]
         configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
-        configure += [f"-DAED_BOARD={board}", f"-DAED_GENERATED_DIR={folder}", *cmake_options]
+        configure += [f"-DAED_BOARD={description.folder}", f"-DAED_CORE={description.core}"]
+        configure += [f"-DAED_GENERATED_DIR={folder}", *cmake_options]
         text = ""
         for command in (configure, [cmake, "--build", build, "--parallel", str(os.cpu_count() or 1)]):
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -153,20 +154,20 @@ def check_options(board: str, options: dict[str, int]) -> list[str]:
     UserError
         When the board has no option of that name.
     """
-    board = find_board(board).name
-    path = source_root() / "firmware" / "boards" / board / "options.cmake"
+    description = find_board(board)
+    path = description.folder / "options.cmake"
     text = path.read_text() if path.is_file() else ""
     names = re.findall(r"^set\((AED_\w+) \S+ CACHE", text, re.M)
     for name in options:
         if name not in names:
             raise UserError(
-                f"deployment.hardware_setup.options: {board} has no option '{name}'"
+                f"deployment.hardware_setup.options: {description.name} has no option '{name}'"
                 + (f"; it has {', '.join(names)}{nearest(name, names)}" if names else "")
             )
     return [f"-D{name}={value}" for name, value in options.items()]
 
 
-def _failure(text: str, board: Board, log: Path) -> str:
+def _failure(text: str, board: BoardDescription, log: Path) -> str:
     overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", text)
     if overflow:
         limit = {"FLASH": board.flash, "RAM": board.ram}.get(overflow[1], 0)
@@ -185,7 +186,7 @@ def _failure(text: str, board: Board, log: Path) -> str:
     return f"building the image for {board.name} failed: {first} (log: {log})"
 
 
-def read_image(elf: str | Path, board: Board) -> Image:
+def read_image(elf: str | Path, board: BoardDescription) -> Image:
     """Read sizes from an ELF file and the map beside it."""
     from elftools.elf.constants import SH_FLAGS
     from elftools.elf.elffile import ELFFile
@@ -201,10 +202,37 @@ def read_image(elf: str | Path, board: Board) -> Image:
             if section["sh_flags"] & SH_FLAGS.SHF_WRITE:
                 ram += section["sh_size"]
     map_path = elf.with_suffix(".map")
-    flash_rooms, ram_rooms = read_map(map_path.read_text(errors="replace"))
+    text = map_path.read_text(errors="replace")
+    check_memory(text, board)
+    flash_rooms, ram_rooms = read_map(text)
     for rooms, total in ((flash_rooms, flash), (ram_rooms, ram)):
         rooms[PADDING] = total - sum(rooms.values())
     return Image(elf, map_path, board, flash, ram, flash_rooms, ram_rooms)
+
+
+def check_memory(text: str, board: BoardDescription) -> None:
+    """Compare the regions of a GNU ld map with what the board's ``board.toml`` says.
+
+    Raises
+    ------
+    UserError
+        When its linker script has other regions: one of the two is wrong.
+    """
+    found = {
+        name: (int(origin, 16), int(length, 16))
+        for name, origin, length in re.findall(r"^(FLASH|RAM) +0x([0-9a-f]+) +0x([0-9a-f]+)", text, re.M)
+    }
+    memory = board.memory
+    wanted = {
+        "FLASH": (memory.flash_origin, memory.flash_length),
+        "RAM": (memory.ram_origin, memory.ram_length),
+    }
+    for name, (origin, length) in wanted.items():
+        if found.get(name) != (origin, length):
+            there = "no such region" if name not in found else "{:#x} bytes at {:#x}".format(*reversed(found[name]))
+            raise UserError(
+                f"{board.folder / 'link.ld'}: {name} is {there}, but board.toml says {length:#x} bytes at {origin:#x}"
+            )
 
 
 def read_map(text: str) -> tuple[dict[str, int], dict[str, int]]:

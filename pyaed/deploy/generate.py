@@ -8,7 +8,7 @@ import numpy as np
 
 import pyaed
 from pyaed import nn
-from pyaed.deploy.boards import Board, find_board
+from pyaed.boards import BoardDescription, find_board
 from pyaed.detector import DetectorSettings, c_values, memory_size
 from pyaed.dsp import FeatureSpec
 from pyaed.dsp import write_c as write_features
@@ -32,18 +32,20 @@ def _bytes(value) -> int:
     return value.size * ELEMENT[value.dtype]
 
 
-def needs(program: nn.Program, spec: FeatureSpec, board: str | Board, detector: DetectorSettings | None = None) -> dict:
+def needs(
+    program: nn.Program, spec: FeatureSpec, board: str | BoardDescription, detector: DetectorSettings | None = None
+) -> dict:
     """Return what an image takes by ``flash`` and ``RAM``, each a dict of item to bytes: lower bounds plus allowances.
 
     Parameters
     ----------
     program : pyaed.nn.Program
     spec : FeatureSpec
-    board : str or Board
+    board : str or BoardDescription
     detector : DetectorSettings, optional
         Its memory is left out without it.
     """
-    board = board if isinstance(board, Board) else find_board(board)
+    board = board if isinstance(board, BoardDescription) else find_board(board)
     n_fft, window = spec.n_fft, spec.window_length
     n_features, patch_length = spec.patch_shape
     tables = 4 * window + 13 * n_fft // 2 + 4 * spec.n_mels * (1 + spec.n_mfcc)  # window, FFT, band limits, DCT
@@ -56,14 +58,14 @@ def needs(program: nn.Program, spec: FeatureSpec, board: str | Board, detector: 
             "front-end stream": stream,
             "link buffers": 3 * table().max_payload,
             "events": 0 if detector is None else memory_size(detector),
-            f"{board.name} itself": board.own_ram,
+            f"{board.name} itself": board.memory.own_ram,
             "stack and state": STACK_RAM,
         },
     }
 
 
 def check_fit(
-    program: nn.Program, spec: FeatureSpec, board: str | Board, detector: DetectorSettings | None = None
+    program: nn.Program, spec: FeatureSpec, board: str | BoardDescription, detector: DetectorSettings | None = None
 ) -> None:
     """Refuse a model that can't fit a board, before anything is generated; the linker has the last word.
 
@@ -77,7 +79,7 @@ def check_fit(
     UserError
         With the largest items, in bytes.
     """
-    board = board if isinstance(board, Board) else find_board(board)
+    board = board if isinstance(board, BoardDescription) else find_board(board)
     found = needs(program, spec, board, detector)
     for room, limit in (("flash", board.flash), ("RAM", board.ram)):
         total = sum(found[room].values())

@@ -3,9 +3,10 @@
 import json
 import logging
 
+from pyaed.boards import emulated_board, find_board
 from pyaed.errors import UserError
 from pyaed.files import write_text
-from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 
@@ -51,7 +52,8 @@ def benchmark(
     program = nn.compile_graph(nn.read_tflite(path))
     estimate = None
     if port is None:
-        deploy(run, _emulated_board(run.config.benchmarking.board), settings)
+        _note_emulation(run.config.benchmarking.board)
+        deploy_emulated(run, run.config.benchmarking.board, settings)
         estimate = _estimate(run, settings.features)
     with Board(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as board:
         if port:
@@ -66,20 +68,14 @@ def benchmark(
     )
 
 
-def _emulated_board(name: str) -> str:
-    """Return the board that is emulated for the configured one."""
-    from pyaed.boards.emulator import MACHINES
-    from pyaed.deploy import find_board
-
+def _note_emulation(name: str) -> None:
     board = find_board(name)
-    if board.name in MACHINES:
-        return board.name
-    log.info(
-        "note: benchmarking.board: %s (%s) is counted on the emulated %s, which has the same core, compiler flags and limits "
-        "of flash and RAM; --port benchmarks the board itself",
-        name, board.text, EMULATED_BOARD,
-    )  # fmt: skip
-    return EMULATED_BOARD
+    if board.emulator is None:
+        log.info(
+            "note: benchmarking.board: %s (%s) is counted on the emulated %s, which has the same core, compiler flags and "
+            "limits of flash and RAM; --port benchmarks the board itself",
+            name, board.text, emulated_board(board).name,
+        )  # fmt: skip
 
 
 def _estimate(run: Run, spec) -> object | None:

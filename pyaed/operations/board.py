@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pyaed import text
+from pyaed.boards import emulated_board, find_board
 from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd
 from pyaed.files import write_text
@@ -18,19 +19,17 @@ from pyaed.progress import progress
 log = logging.getLogger(__name__)
 
 
-EMULATED_BOARD = "mps2_an505"  # stands in wherever the configured board isn't connected
-
-
 def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = None) -> None:
     """Generate the C of the quantized model and build the image of `deployment.hardware_setup.board` with it."""
     from pyaed import deploy as service
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
-    board = service.find_board(board or run.config.deployment.hardware_setup.board).name
+    description = find_board(board or run.config.deployment.hardware_setup.board)
+    board = description.name
     if run.image is not None and run.image_of == (path, board):
         return
     hardware = run.config.deployment.hardware_setup
-    configured = board == service.find_board(hardware.board).name
+    configured = board == find_board(hardware.board).name
     options = service.check_options(board, hardware.options) if configured else []
     settings = settings or model_settings(run.config, path)
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
@@ -44,8 +43,14 @@ def deploy_boards(run: Run) -> None:
     from pyaed import deploy as service
 
     deploy(run)
-    if run.image.board.name != EMULATED_BOARD:
-        _say(run, service.build_image(run.folder / "deployment", EMULATED_BOARD))
+    if run.image.board.emulator is None and run.image.board.emulated_by is not None:
+        _say(run, service.build_image(run.folder / "deployment", emulated_board(run.image.board).name))
+
+
+def deploy_emulated(run: Run, configured: str | None = None, settings: ModelMetadata | None = None) -> None:
+    """Build the image of the board that is emulated for a configured one (`deployment.hardware_setup.board`)."""
+    board = find_board(configured or run.config.deployment.hardware_setup.board)
+    deploy(run, emulated_board(board).name, settings)
 
 
 def _say(run: Run, image: Any) -> None:
@@ -124,7 +129,7 @@ def verify(
         with Board(port, baudrate) as board:
             report = compare(board)
     else:
-        deploy(run, EMULATED_BOARD)
+        deploy_emulated(run)
         with emulated(run) as board:
             report = compare(board)
     run.echo(str(report))

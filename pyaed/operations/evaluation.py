@@ -10,7 +10,7 @@ import numpy as np
 from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
-from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, test_set
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
@@ -94,6 +94,6 @@ def predictor_of(run: Run, path: Path, target: str) -> Iterator[Callable]:
     elif target == "engine":
         yield Engine(path).predict
     else:
-        deploy(run, EMULATED_BOARD)
+        deploy_emulated(run)
         with emulated(run) as board:
             yield evaluation.board_predictor(board)

@@ -10,7 +10,7 @@ from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
-from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.run import Run
 from pyaed.operations.settings import model_settings
 
@@ -68,7 +68,7 @@ def monitor(
 
                 check_identity(board.identify(), sha256(model), settings.features.hash, settings.class_names)
             return _watch(board, settings, detector, pcm, record, seconds, real_time)
-    deploy(run, EMULATED_BOARD)
+    deploy_emulated(run)
     with emulated(run) as board:
         return _watch(board, settings, detector, pcm, record, seconds, real_time)
 

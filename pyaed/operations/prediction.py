@@ -10,7 +10,7 @@ from pyaed import text
 from pyaed.detector import DetectorSettings, find_events
 from pyaed.errors import UserError
 from pyaed.metadata import ModelMetadata
-from pyaed.operations.board import EMULATED_BOARD, deploy, emulated
+from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, whole
 from pyaed.operations.evaluation import predictor_of
 from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
@@ -94,7 +94,7 @@ def _board_hears(run: Run, settings: ModelMetadata, detector: DetectorSettings, 
     from pyaed import data
     from pyaed.link import live
 
-    deploy(run, EMULATED_BOARD)
+    deploy_emulated(run)
     with emulated(run) as board:
         return {
             clip.name: live.hear(board, data.load_pcm(clip.path, whole(settings)), settings.class_names, detector.crc)

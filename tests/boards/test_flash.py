@@ -5,8 +5,8 @@ import stat
 import pytest
 from support import images
 
+from pyaed.boards import find_board, flash
 from pyaed.boards.flashing import TOOLS, to_binary
-from pyaed.deploy import flash
 from pyaed.errors import UserError
 
 
@@ -68,7 +68,7 @@ def test_copy_to_the_drive(elf, tools, tmp_path):
     assert not list(drive.iterdir())
     flash(elf, roots=roots)
     data = (drive / "pyaed.bin").read_bytes()
-    assert data == to_binary(elf)
+    assert data == to_binary(elf, find_board("b_u585i_iot02a"))
     assert len(data) <= images.chip_image().flash + 64
     with pytest.raises(UserError, match="can't choose a probe"):
         flash(elf, "copy", "0027", roots=roots)
@@ -80,7 +80,9 @@ def test_wrong_images_and_methods(elf, tmp_path):
     (tmp_path / "text.elf").write_text("hello")
     with pytest.raises(UserError, match="is no firmware image"):
         flash(tmp_path / "text.elf")
-    with pytest.raises(UserError, match="is not linked for the board's flash"):
+    with pytest.raises(UserError, match=r"is not linked for the flash of .*b_u585i_iot02a \(0x8000000\)"):
         flash(images.image().elf)
     with pytest.raises(UserError, match="did you mean 'openocd'"):
         flash(elf, "open-ocd")
+    with pytest.raises(UserError, match="'mps2_an505' can't be flashed; boards that can: b_u585i_iot02a"):
+        flash(elf, board="mps2_an505")

@@ -14,6 +14,7 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 from support.u585 import Chip  # noqa: E402
 
 from pyaed import deploy, metadata, nn, text  # noqa: E402
+from pyaed.boards import boards  # noqa: E402
 from pyaed.dsp import FeatureSpec  # noqa: E402
 from pyaed.link import packets  # noqa: E402
 from pyaed.link.messages import table  # noqa: E402
@@ -36,7 +37,7 @@ def main(model: str) -> None:
     n_classes = nn.compile_graph(nn.read_tflite(model)).output.size
     known = metadata.read(model) or ModelMetadata(FeatureSpec(), {}, tuple(f"class_{i}" for i in range(n_classes)))
     with tempfile.TemporaryDirectory() as folder:
-        for board in deploy.BOARDS:
+        for board in boards():
             sources = deploy.generate(model, known.features, known, Path(folder) / board, board)
             image = deploy.build_image(sources, board)
             print(f"{board}\n{text.table(image.table())}\n")

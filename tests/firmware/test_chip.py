@@ -437,8 +437,7 @@ def test_a_board_that_starts_by_itself_prints_json_until_a_host_speaks():
     assert chip.errors == []
 
 
-def test_st_spelling_names_the_board():
-    assert deploy.find_board("B-U585I-IOT02A").name == "b_u585i_iot02a"
+def test_the_image_builds_without_a_warning():
     assert "warning" not in (images.chip_image().elf.parent.parent / "build_b_u585i_iot02a.log").read_text().lower()
 
 

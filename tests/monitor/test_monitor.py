@@ -68,12 +68,12 @@ def test_the_microphone_of_a_board(tmp_path):
         watch = Monitor(board, "a title", None, tmp_path)
         for block in listen(board, None, None):
             state = watch.take(block)
-            if not len(board.pcm) and state.patches > 25:
+            if not len(fake.pcm) and state.patches > 25:
                 break
         written = watch.close()
-    assert board.failed is None
-    assert board.chip.errors == []
-    assert not board.chip.values["ADF1_DFLTCR"] & 1  # stopped
+    assert fake.failed is None
+    assert fake.chip.errors == []
+    assert not fake.chip.values["ADF1_DFLTCR"] & 1  # stopped
     assert (state.lost_samples, state.lost_events, state.dropped_frames) == (0, 0, 0)
     assert state.seconds == pytest.approx(72 * BLOCK / 16000, abs=0.1)  # 8 blocks settle
     assert state.peak > state.level or state.level > -60
