@@ -95,8 +95,8 @@ void aed_softmax_s8(const void *params, uint8_t *arena) {
     const int32_t bits = 12 - zeros + 31 - 8;
     for (int32_t i = 0; i < p->depth; i++) {
       const int32_t diff = x[i] - top;
-      int32_t q = 0;
-      if (diff >= p->diff_min) {
+      int32_t q = 0; /* so it is where the sum is so large that every share rounds to nothing */
+      if (diff >= p->diff_min && bits < 32) {
         const int32_t scaled = multiply((int32_t)((uint32_t)diff * left), p->multiplier);
         q = divide_pot(multiply(reciprocal, exp_negative(scaled)), bits);
       }

@@ -68,6 +68,71 @@ static void test_quantize(void) {
   CHECK(aed_quantize_f32(zero / zero, 1.0f, 5, -128, 127) == -128);
 }
 
+/* The sums are the biases, half of them lie on a tie: halves go away from zero. */
+static void test_fully_connected_ties(void) {
+  static const int8_t weights[2 * 16];
+  const int32_t bias[8] = {1, -1, 5, -5, 2, -6}; /* whole groups of four are read */
+  const double scale[6] = {0.5, 0.5, 0.5, 0.5, 0.25, 0.25};
+  const int8_t expected[6] = {11, 9, 13, 7, 11, 8};
+  const aed_dense_params params = {.input = 0,
+                                   .output = 16,
+                                   .rows = 1,
+                                   .depth = 1,
+                                   .out_c = 6,
+                                   .output_zero_point = 10,
+                                   .act_min = -128,
+                                   .act_max = 127,
+                                   .weights = weights,
+                                   .bias = bias,
+                                   .scale = scale};
+  _Alignas(16) uint8_t arena[32] = {0};
+  aed_fully_connected_s8(&params, arena);
+  CHECK(memcmp(arena + 16, expected, sizeof expected) == 0);
+}
+
+/* Rows in which one exponential over the sum lies on a tie of the last rounding: what TensorFlow
+ * Lite's reference kernel answers. */
+static void test_softmax_ties(void) {
+  static const struct {
+    int32_t multiplier, left_shift, depth;
+    int8_t x[6], expected[6];
+  } rows[] = {
+      {1389248128, 21, 5, {121, 4, -56, -75, 30}, {69, -110, -123, -124, -97}},
+      {1094099584, 27, 5, {115, 84, -90, 112, -4}, {117, -128, -128, -117, -128}},
+      {1276897408, 22, 6, {-38, -50, -64, 85, -75, 54}, {-126, -127, -127, 63, -128, -68}},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    const aed_softmax_params params = {.input = 0,
+                                       .output = 16,
+                                       .rows = 1,
+                                       .depth = rows[i].depth,
+                                       .multiplier = rows[i].multiplier,
+                                       .left_shift = rows[i].left_shift,
+                                       .diff_min = -((31 << 26) >> rows[i].left_shift)};
+    _Alignas(16) uint8_t arena[32];
+    memcpy(arena, rows[i].x, 6);
+    aed_softmax_s8(&params, arena);
+    CHECK(memcmp(arena + 16, rows[i].expected, (size_t)rows[i].depth) == 0);
+  }
+}
+
+/* Equal values share one: 1 / n in steps of 1 / 256, for more of them than there are steps too. */
+static void test_softmax_shares(void) {
+  enum { MOST = 4095 };
+  static _Alignas(16) uint8_t arena[4096 + MOST];
+  aed_softmax_params params = {
+      .input = 0, .output = 4096, .rows = 1, .multiplier = 1 << 30, .left_shift = 24};
+  params.diff_min = -((31 << 26) >> params.left_shift);
+  for (int32_t n = 1; n <= MOST; n++) {
+    params.depth = n;
+    memset(arena, 7, (size_t)n);
+    aed_softmax_s8(&params, arena);
+    const int32_t share = (2 * 256 + n - 1) / (2 * n); /* halves come out a little low */
+    const int8_t expected = (int8_t)(aed_min(share, 255) - 128);
+    CHECK((int8_t)arena[4096] == expected && (int8_t)arena[4096 + n - 1] == expected);
+  }
+}
+
 static void count(void *context, uint32_t node) {
   uint32_t *next = context;
   CHECK(node == *next);
@@ -112,6 +177,9 @@ static void test_run(void) {
 int main(void) {
   test_rescale();
   test_quantize();
+  test_fully_connected_ties();
+  test_softmax_ties();
+  test_softmax_shares();
   test_run();
   puts("nn: ok");
   return 0;
