@@ -24,7 +24,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|i[3-6]86")
   endif()
 endif()
 if(AED_SANITIZE)
-  target_compile_options(aed_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -g)
+  target_compile_options(aed_flags INTERFACE -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -g)
   target_link_options(aed_flags INTERFACE -fsanitize=address,undefined)
 endif()
 

@@ -97,6 +97,63 @@ static void test_balance(uint32_t majority) {
   free(memory);
 }
 
+/* Patches, one after the other, of one class beside a weaker one; which of them made it active. */
+static void expect_active(uint32_t multi_label, float unknown_threshold, const float *scores,
+                          const uint32_t *active, uint32_t n) {
+  static const float begin[2] = {0.5F, 1.0F}, end[2] = {0.25F, 1.0F};
+  const aed_events_config config = {.n_classes = 2,
+                                    .multi_label = multi_label,
+                                    .garbage_class = -1,
+                                    .unknown_threshold = unknown_threshold,
+                                    .on = begin,
+                                    .off = end,
+                                    .alpha = 1.0F,
+                                    .majority = 1,
+                                    .min_patches = 1};
+  aed_events events;
+  aed_event found[2];
+  uint32_t memory[16], patches;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_OK);
+  for (uint32_t i = 0; i < n; i++) {
+    const float both[2] = {scores[i], 0.0F};
+    aed_events_push(&events, both, found, &patches);
+    CHECK(aed_events_decision(&events) == (active[i] ? 0 : -1));
+  }
+}
+
+/* A score that equals a threshold reaches it: `on`, `off` and the one of unknown sounds. */
+static void test_equality(void) {
+  const float below_on = 0.49999997F, below_off = 0.24999999F;
+  const float scores[] = {below_on, 0.5F, 0.25F, below_off, 0.25F, 0.5F, below_on};
+  const uint32_t active[] = {0, 1, 1, 0, 0, 1, 1};
+  expect_active(0, 0.0F, scores, active, 7);
+  expect_active(1, 0.0F, scores, active, 7);
+  const float unknown[] = {0.75F, 0.74999994F, 0.75F};
+  const uint32_t known[] = {1, 0, 1};
+  expect_active(0, 0.75F, unknown, known, 3);
+  expect_active(1, 0.75F, unknown, known, 3);
+}
+
+/* Silence of any length keeps the gate closed: the counter stops at UINT32_MAX / 2. */
+static void test_long_silence(void) {
+  const aed_gate_config config = {.threshold = 1, .block = 4, .span = 10};
+  const int16_t silence[64] = {0}, loud[4] = {1, 0, 0, 0};
+  for (uint32_t before = 0; before < 12; before++) {
+    aed_gate gate;
+    aed_gate_init(&gate, &config);
+    gate.quiet = UINT32_MAX / 2u - before;
+    for (uint32_t i = 0; i < 4; i++) {
+      aed_gate_push(&gate, silence, 64);
+      CHECK(gate.quiet == UINT32_MAX / 2u);
+      CHECK(!aed_gate_is_open(&gate));
+    }
+    aed_gate_push(&gate, loud, 4);
+    CHECK(aed_gate_is_open(&gate));
+    aed_gate_push(&gate, silence, 4);
+    CHECK(gate.quiet == 4);
+  }
+}
+
 static void test_gate(void) {
   const aed_gate_config config = {.threshold = 4 * 100 * 100, .block = 4, .span = 10};
   const int16_t loud[4] = {100, -100, 100, -100};
@@ -128,7 +185,9 @@ int main(void) {
   test_refused();
   test_balance(1);
   test_balance(4);
+  test_equality();
   test_gate();
+  test_long_silence();
   printf("events: all tests passed\n");
   return 0;
 }

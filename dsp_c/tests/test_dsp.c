@@ -127,6 +127,24 @@ static void test_checks(void) {
   BAD(order, far);
   BAD(window, NULL);
   BAD(mel_weight, NULL);
+  /* The last bin of a spectrum is n_fft / 2: a band may end with it, not behind it. */
+  uint16_t start[MAX_MELS], count[MAX_MELS];
+  memcpy(start, mel_start, sizeof start);
+  memcpy(count, mel_count, sizeof count);
+  aed_frontend_config edge = good;
+  edge.mel_start = start;
+  edge.mel_count = count;
+  for (uint16_t m = 0; m < MAX_MELS; m += MAX_MELS - 1) {
+    start[m] = (uint16_t)(257 - count[m]);
+    CHECK(aed_frontend_check(&edge) == AED_OK);
+    start[m]++;
+    CHECK(aed_frontend_check(&edge) == AED_ERR_ARGUMENT);
+    start[m] = 65535; /* the sum doesn't wrap around */
+    CHECK(aed_frontend_check(&edge) == AED_ERR_ARGUMENT);
+    start[m] = 257;
+    count[m] = 0;
+    CHECK(aed_frontend_check(&edge) == AED_OK);
+  }
 }
 
 /* Two clips by one call, the second one short; frames: those of the first. */

@@ -63,6 +63,18 @@ def test_not_an_object(text):
         ModelMetadata.from_json(text)
 
 
+def test_metadata_has_a_budget_of_bytes(tmp_path):
+    text = SETTINGS.to_json().encode()
+    for size in (metadata.MAX_BYTES, metadata.MAX_BYTES + 1):
+        with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("pyaed.json", text.ljust(size))
+        if size == metadata.MAX_BYTES:
+            assert metadata.read(tmp_path / "m.keras") == SETTINGS
+        else:
+            with pytest.raises(UserError, match=r"m\.keras: pyaed metadata of more than"):
+                metadata.read(tmp_path / "m.keras")
+
+
 def test_unusable_files(tmp_path):
     for name in ("m.keras", "m.h5", "m.tflite"):
         (tmp_path / name).write_bytes(b"nonsense that is no model")

@@ -197,13 +197,32 @@ def test_sections_that_the_operation_does_not_use_are_noted(tmp_path):
         ("dataset.expand_last_dim=False", "channel axis"),
         ("training.model.n_stacks=2", "not used by yamnet"),
         ("deployment.c_project_path=../STM32U5", "its own firmware"),
+        ("operation_mode=chain_tqe quantization.optimize=True", "quantization takes the model as it was trained"),
+        ("operation_mode=chain_tqe quantization.target_opset=17", "ONNX models only"),
+        ("deployment.IDE=iar", "built with GCC"),
         ("prediction.test_files_path=x", "doesn't use them: the sections prediction"),
     ],
 )
 def test_keys_without_effect_are_noted(tmp_path, override, text):
     path = tmp_path / "my.yaml"
     path.write_text(BASE)
-    assert any(text in line for line in notes(load(path, [override])))
+    assert any(text in line for line in notes(load(path, override.split())))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "general.display_figures=False",
+        "dataset.expand_last_dim=True",
+        "quantization.optimize=False",
+        "deployment.IDE=GCC",
+    ],
+)
+def test_keys_that_ask_for_nothing_are_not_noted(tmp_path, override):
+    path = tmp_path / "my.yaml"
+    path.write_text(BASE)
+    mode = "deployment" if override.startswith("deployment") else "chain_tqe"
+    assert override.split("=")[0] not in "".join(notes(load(path, [f"operation_mode={mode}", override])))
 
 
 def test_aliases_that_stand_for_billions_of_values_are_refused(tmp_path):

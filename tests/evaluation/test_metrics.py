@@ -106,6 +106,18 @@ def test_best_thresholds_separate_and_fall_back():
     np.testing.assert_array_equal(decided[:, :2], truth[:, :2])
 
 
+def test_of_equal_thresholds_the_one_nearest_to_the_default_is_taken():
+    # The first clip alone and all four have the same F1, 2/3; what lies between has less.
+    truth = np.array([[1], [0], [0], [1]], bool)
+    for scores, default, expected in (
+        ([0.9, 0.6, 0.4, 0.2], 0.5, 0.75),
+        ([0.98, 0.8, 0.45, 0.4], 0.5, 0.2),
+        ([0.98, 0.8, 0.45, 0.4], 0.6, 0.89),
+        ([0.9, 0.4, 0.3, 0.2], 0.5, 0.5),
+    ):
+        assert best_thresholds(truth, np.array(scores)[:, None], default) == [expected]
+
+
 def test_mean_interval_is_students():
     found = mean_interval([0.9, 0.8, 0.85, 0.95, 0.9])
     assert found["mean"] == pytest.approx(0.88)

@@ -73,6 +73,17 @@ def test_one_label_a_clip(single, tmp_path):
     assert "clip accuracy   75.0 % (3 of 4; 95 % interval 30.1 to 95.4)" in text
 
 
+def test_a_clip_that_nobody_decided_about_is_wrong_and_in_no_column(single):
+    loud = np.array([False, False, True, True, True, True, True])
+    report = evaluate(echo, single, NAMES, None, "x", judged=loud)
+    assert report.clip_confusion.tolist() == [[0, 0, 0], [0, 1, 1], [0, 0, 1]]
+    assert report.clip_accuracy[:2] == (2, 4)
+    assert report.classes["bell"]["recall"] == 0
+    assert report.classes["bell"]["support"] == 1
+    assert report.classes["rain"]["precision"] == 0.5
+    assert report.wrong[0] == {"file": "0.wav", "truth": "bell", "decision": "unknown", "score": 0.0}
+
+
 def test_a_class_without_clips_is_a_dash_and_null(single, tmp_path):
     patches = np.concatenate([single.patches, np.zeros((7, 1, 1), np.float32)], axis=1)
     report = evaluate(echo, PatchSet(patches, single.clip_index, single.clips), (*NAMES, "axe"), tmp_path, "x")

@@ -41,6 +41,23 @@ messages: [{{name: a, code: 1, text: x, request: {BAD[case]}, reply: []}}]
         parse(text)
 
 
+@pytest.mark.parametrize("kind", ["messages", "events"])
+def test_codes_leave_the_reply_bit_alone(kind):
+    def with_code(code):
+        entry = f"[{{name: a, code: {code}, text: x, request: [], reply: [], body: []}}]"
+        lists = {"messages": "[]", **{kind: entry}}
+        return "\n".join(
+            ["protocol_version: 1", "max_payload: 64", "reply_bit: 64", "header: [{name: type, type: u8, text: x}]"]
+            + [f"{name}: {value}" for name, value in lists.items()]
+        )
+
+    for code in (1, 63):
+        assert getattr(parse(with_code(code)), kind)[0].code == code
+    for code in (0, 64, 65):
+        with pytest.raises(ValueError, match="between 1 and the reply bit"):
+            parse(with_code(code))
+
+
 def test_pack_and_unpack_are_inverse():
     for message in table().messages:
         for body in (message.request, message.reply):

@@ -124,7 +124,7 @@ def host_application() -> Path:
     includes = ("firmware/app", "firmware/boards", "dsp_c/include", "nn_c/include", "detector_c/include")
     program_path = folder() / "application"
     command = ["gcc", "-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-math-errno"]
-    command += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    command += ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
     command += [f"-I{root / part}" for part in includes] + [f"-I{generated()}"]
     subprocess.run([*command, *map(str, sources), "-o", str(program_path)], check=True)
     return program_path
