@@ -26,6 +26,7 @@ from support.m33_engine import CORE, FLAGS
 
 from pyaed import nn, text
 from pyaed.measure import estimate, instruction_mix
+from pyaed.measure.published import PUBLISHED_MS
 from pyaed.sources import source_root
 
 ROOT = source_root()
@@ -57,7 +58,7 @@ def image(model: str, folder: Path) -> Path:
 
 
 def networks(folder: str, mlperf: Path) -> dict[str, str]:
-    """Return the .tflite of each name in `estimate.PUBLISHED_MS` that can be had here."""
+    """Return the .tflite of each name in `PUBLISHED_MS` that can be had here."""
     from pyaed.models import build
 
     found = {"YAMNet-256 64x96": yamnet(folder)}
@@ -95,7 +96,7 @@ def main() -> None:
     factor = estimate.fit(mixes) if options.fit else estimate.FACTOR
     rows = []
     for name, found in mixes.items():
-        published = estimate.PUBLISHED_MS[name]
+        published = PUBLISHED_MS[name]
         others = {other: m for other, m in mixes.items() if other != name}
         value = estimate.milliseconds(found, factor)
         left_out = estimate.milliseconds(found, estimate.fit(others))

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pyaed import text
 from pyaed.measure.benchmark import CLOCK_TOLERANCE, Benchmark
 from pyaed.measure.estimate import Estimate
-from pyaed.measure.published import PUBLISHED
+from pyaed.measure.published import AUDIO
 
 
 def as_text(
@@ -39,7 +39,7 @@ def as_text(
         "",
         "published by ST, measured on a B-U585I-IOT02A at 160 MHz (time, not instructions; RAM of activations, flash of "
         "weights only)",
-        text.table(PUBLISHED),
+        text.table(AUDIO),
     ]
     return "\n".join(lines) + "\n"
 
@@ -129,7 +129,7 @@ def as_json(
         "clock_hz": result.clock_hz,
         "clock_error": result.clock_error,
         "image": image,
-        "published": PUBLISHED,
+        "published": list(AUDIO),
     }
     if seconds is not None:
         found["measured"] = {"inference_ms": 1e3 * seconds, "duty": result.duty()}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pyaed.measure.instruction_mix import Mix, Tracer, frame, inference
+from pyaed.measure.published import PUBLISHED_MS
 
 CLOCK_HZ = 160_000_000
 
@@ -32,18 +33,6 @@ CLOCKS = {
     "extra words": 1.0,
     "taken branches": 1.7,
     "cache misses": 8.0,  # assumed: five clocks of a flash read with four wait states, three on the bus
-}
-
-#: Milliseconds of one int8 inference, measured by ST at 160 MHz with its own engines: the last MLPerf Tiny round with
-#: X-CUBE-AI 10.2 on a NUCLEO-U575ZI-Q (the same core and memory), and ST Edge AI Core 3.0 on a B-U585I-IOT02A.
-PUBLISHED_MS = {
-    "YAMNet-256 64x96": 280.0,
-    "MiniResNet v1, 1 stack": 91.5,
-    "MiniResNet v1, 2 stacks": 141.8,
-    "MiniResNet v2, 1 stack": 187.3,
-    "MiniResNet v2, 2 stacks": 307.3,
-    "MLPerf Tiny DS-CNN": 29.0,
-    "MLPerf Tiny ResNet-8": 109.5,
 }
 
 #: Fitted to PUBLISHED_MS, and the range of the errors of networks left out of the fit; both are printed by

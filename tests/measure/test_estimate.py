@@ -9,6 +9,7 @@ from support import images
 from pyaed.boards.emulator import Emulator
 from pyaed.measure import estimate, instruction_mix
 from pyaed.measure.benchmark import benchmark
+from pyaed.measure.published import PUBLISHED_MS
 
 
 def play(lines, cache=()):
@@ -90,7 +91,7 @@ def test_the_same_work_is_the_same_time_on_both_boards(image):
 
 def test_the_fit_finds_the_factor_it_was_made_with():
     mixes = {}
-    for name, ms in estimate.PUBLISHED_MS.items():
+    for name, ms in PUBLISHED_MS.items():
         counts = np.zeros(len(instruction_mix.NAMES))
         counts[instruction_mix.NAMES.index("load")] = ms * estimate.CLOCK_HZ / 1e3 / estimate.CLOCKS["load"] / 1.25
         mixes[name] = instruction_mix.Mix(counts)
