@@ -1,18 +1,10 @@
 /* Events and gate from C alone, under the sanitizers: refused settings, exact memory, every class
  * at once. tests/detector holds the rules. */
+#include "aed_check.h"
 #include "aed_events.h"
 #include "aed_gate.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                           \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                       \
-      exit(1);                                                                                     \
-    }                                                                                              \
-  } while (0)
 
 enum { N_CLASSES = 5, PATCHES = 4000 };
 
@@ -77,10 +69,10 @@ static void test_balance(uint32_t majority) {
     } else {
       aed_events_push(&events, patch % 97 == 0 ? NULL : scores, found, &n);
     }
-    CHECK(n <= N_CLASSES);
+    REQUIRE(n <= N_CLASSES);
     for (uint32_t i = 0; i < n; i++) {
       const uint32_t c = (uint32_t)found[i].class_index;
-      CHECK(c < N_CLASSES && c != 3);
+      REQUIRE(c < N_CLASSES && c != 3);
       CHECK(found[i].n >= 2 && found[i].first + found[i].n <= patch + 1);
       CHECK(found[i].score >= 0.0F && found[i].score <= 1.0F);
       CHECK((uint32_t)found[i].ended == open[c]);
@@ -188,6 +180,5 @@ int main(void) {
   test_equality();
   test_gate();
   test_long_silence();
-  printf("events: all tests passed\n");
-  return 0;
+  return aed_check_result("events");
 }

@@ -1,9 +1,9 @@
 /* The largest error of aed_log over the positive normal floats: test_log [STRIDE], 1 for all of
  * them (half a minute). */
+#include "aed_check.h"
 #include "aed_log.h"
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +11,8 @@ int main(int argc, char **argv) {
   const long stride = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
   double worst = 0.0;
   float where = 0.0F;
-  if (stride < 1 || stride > 1 << 20 || aed_log(1.0F) != 0.0F) {
-    return 1;
-  }
+  REQUIRE(stride >= 1 && stride <= 1 << 20);
+  CHECK(aed_log(1.0F) == 0.0F);
   for (uint32_t bits = 0x00800000U; bits < 0x7f800000U; bits += (uint32_t)stride) {
     float x;
     memcpy(&x, &bits, sizeof x);
@@ -28,5 +27,6 @@ int main(int argc, char **argv) {
     }
   }
   printf("log: at most %.4f ulp, at %a\n", worst, (double)where);
-  return worst <= 0.86 ? 0 : 1;
+  CHECK(worst <= 0.86);
+  return aed_check_result("log");
 }

@@ -1,20 +1,12 @@
 /* The link's framing from C alone, under the sanitizers: round trips, every single bit flipped,
  * truncation, floods. */
+#include "aed_check.h"
 #include "aed_cobs.h"
 #include "aed_crc32.h"
 #include "aed_frame.h"
 #include "aed_status.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                           \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                       \
-      exit(1);                                                                                     \
-    }                                                                                              \
-  } while (0)
 
 enum { MAX_PAYLOAD = 600, MIN_PAYLOAD = 8 };
 
@@ -82,7 +74,7 @@ static void test_round_trip(void) {
       uint8_t *frame = malloc(AED_FRAME_MAX(n));
       uint8_t *buffer = malloc(AED_FRAME_MAX(n));
       size_t length = 0;
-      CHECK(payload != NULL && frame != NULL && buffer != NULL);
+      REQUIRE(payload != NULL && frame != NULL && buffer != NULL);
       for (size_t i = 0; i < n; i++) {
         const uint8_t byte = random_byte();
         payload[i] = zeros == 2 || (zeros == 1 && byte < 128) ? 0 : (uint8_t)(byte | 1U);
@@ -159,5 +151,5 @@ int main(void) {
   test_round_trip();
   test_broken_frames();
   test_floods();
-  return 0;
+  return aed_check_result("frame");
 }
