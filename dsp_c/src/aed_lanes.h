@@ -4,6 +4,7 @@
 #ifndef AED_LANES_H
 #define AED_LANES_H
 
+#include "aed_float.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -19,11 +20,6 @@
 #define AED_UNROLL _Pragma("unroll")
 #else
 #define AED_UNROLL _Pragma("GCC unroll 4")
-#endif
-
-/* The floating-point unit of a Cortex-M33, little-endian. */
-#if defined(__ARM_ARCH_8M_MAIN__) && defined(__ARM_FP) && defined(__ARMEL__)
-#define AED_VFP
 #endif
 
 #if AED_LANES == 1

@@ -1,5 +1,5 @@
 #include "aed_stream.h"
-#include "aed_quantize_core.h"
+#include "aed_quantize.h"
 #include <string.h>
 
 static size_t ring_bytes(const aed_frontend_config *config) {
@@ -133,7 +133,10 @@ static aed_status take_patch(aed_stream *stream, float *floats, uint8_t *bytes, 
     const float *frame = stream->frames + (size_t)slot * width;
     slot = slot + 1U == length ? 0U : slot + 1U;
     if (floats == NULL) {
-      quantize_run(frame, width, scale, zero_point, low, bytes + t, length);
+      uint8_t *q = bytes + t;
+      for (uint32_t m = 0; m < width; m++, q += length) {
+        *q = (uint8_t)aed_quantize_f32(frame[m], scale, zero_point, low);
+      }
       continue;
     }
     for (uint32_t m = 0; m < width; m++) {

@@ -1,21 +1,14 @@
 /* The front end from C alone, under the sanitizers: argument checks, sizes, streaming against one
  * shot, odd blocks. */
+#include "aed_check.h"
 #include "aed_clip.h"
 #include "aed_log.h"
 #include "aed_quantize.h"
 #include "aed_stream.h"
+#include "aed_version.h"
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                           \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                       \
-      exit(1);                                                                                     \
-    }                                                                                              \
-  } while (0)
 
 enum { MAX_FFT = 1024, MAX_MELS = 16, N_SAMPLES = 6000, MAX_FRAMES = 400 };
 
@@ -188,7 +181,7 @@ static void test_stream_equals_clip(uint32_t n_fft, uint32_t window_length, uint
   }
   CHECK(aed_frontend_check(&config) == AED_OK);
   const size_t n_frames = (size_t)(N_SAMPLES - first - (int32_t)window_length) / hop_length + 1U;
-  CHECK(n_frames <= MAX_FRAMES);
+  REQUIRE(n_frames <= MAX_FRAMES);
   for (aed_isa isa = AED_ISA_SCALAR; isa <= AED_ISA_AVX512; isa++) {
     static float same[MAX_FRAMES * MAX_MELS];
     if (!aed_isa_available(isa)) {
@@ -209,7 +202,7 @@ static void test_stream_equals_clip(uint32_t n_fft, uint32_t window_length, uint
   void *memory = malloc(size); /* exactly: the sanitizer sees a byte too many */
   aed_stream stream;
   CHECK(aed_stream_init(&stream, &config, memory, size - 1U) == AED_ERR_SIZE);
-  CHECK(aed_stream_init(&stream, &config, memory, size) == AED_OK);
+  REQUIRE(aed_stream_init(&stream, &config, memory, size) == AED_OK);
   CHECK(aed_stream_last_frame(&stream) == NULL);
   const size_t blocks[] = {0, 1, 2, 7, 399, 400, 401, 1000, 6000};
   for (size_t b = 1; b < sizeof blocks / sizeof blocks[0]; b++) {
@@ -220,8 +213,8 @@ static void test_stream_equals_clip(uint32_t n_fft, uint32_t window_length, uint
     while (at < N_SAMPLES) {
       size_t consumed = 0;
       const size_t left = N_SAMPLES - at;
-      CHECK(aed_stream_push(&stream, pcm + at, left < blocks[b] ? left : blocks[b], &consumed) ==
-            AED_OK);
+      REQUIRE(aed_stream_push(&stream, pcm + at, left < blocks[b] ? left : blocks[b], &consumed) ==
+              AED_OK);
       at += consumed;
       if (aed_stream_frames(&stream) > 0) {
         const size_t last = (size_t)aed_stream_frames(&stream) - 1U;
@@ -247,13 +240,46 @@ static void test_stream_equals_clip(uint32_t n_fft, uint32_t window_length, uint
   free(memory);
 }
 
+/* What a scale of 2 and a zero point make of one value, for both types. */
 static void test_quantize(void) {
-  const float x[] = {0.0F,   0.49999997F,     0.5F,      -0.5F, 1.5F, 1e30F,
-                     -1e30F, (float)INFINITY, (float)NAN};
-  const int8_t expected[] = {3, 3, 4, 2, 5, 127, -128, 127, 3};
-  int8_t q[sizeof expected];
-  aed_quantize_s8(x, sizeof expected, 1.0F, 3, q);
-  CHECK(memcmp(q, expected, sizeof expected) == 0);
+  static const struct {
+    float x;
+    int32_t zero_point_s8;
+    int8_t s8;
+    int32_t zero_point_u8;
+    uint8_t u8;
+  } table[] = {
+      {0.0F, 3, 3, 3, 3},
+      {0.99999994F, 3, 3, 3, 3},
+      {1.0F, 3, 4, 3, 4}, /* halves */
+      {-1.0F, 3, 2, 3, 2},
+      {3.0F, 3, 5, 3, 5},
+      {-3.0F, 3, 1, 3, 1},
+      {254.0F, 0, 127, 128, 255}, /* the last values, then the ends */
+      {-256.0F, 0, -128, 128, 0},
+      {254.98F, 0, 127, 128, 255},
+      {255.0F, 0, 127, 128, 255},
+      {-257.0F, 0, -128, 128, 0},
+      {510.0F, -128, 127, 0, 255},
+      {-510.0F, 127, -128, 255, 0},
+      {3e38F, -128, 127, 0, 255},
+      {-3e38F, 127, -128, 255, 0},
+      {(float)INFINITY, -128, 127, 0, 255},
+      {(float)INFINITY, 127, 127, 255, 255},
+      {-(float)INFINITY, 127, -128, 255, 0},
+      {-(float)INFINITY, -128, -128, 0, 0},
+      {(float)NAN, -128, -128, 0, 0}, /* the zero point */
+      {(float)NAN, 5, 5, 5, 5},
+      {-(float)NAN, 127, 127, 255, 255},
+  };
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    int8_t s8;
+    uint8_t u8;
+    aed_quantize_s8(&table[i].x, 1, 2.0F, table[i].zero_point_s8, &s8);
+    aed_quantize_u8(&table[i].x, 1, 2.0F, table[i].zero_point_u8, &u8);
+    CHECK(s8 == table[i].s8);
+    CHECK(u8 == table[i].u8);
+  }
 }
 
 int main(void) {
@@ -264,6 +290,6 @@ int main(void) {
   test_stream_equals_clip(128, 100, 100, -100);
   test_quantize();
   CHECK(aed_log(1.0F) == 0.0F);
-  printf("dsp: all tests passed\n");
-  return 0;
+  CHECK(aed_version() == AED_VERSION);
+  return aed_check_result("dsp");
 }

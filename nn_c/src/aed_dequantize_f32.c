@@ -1,3 +1,4 @@
+#include "aed_float.h"
 #include "aed_nn_kernels.h"
 
 /* The product is exact in binary64, so one binary32 multiplication rounds it as TensorFlow Lite's

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "aed_float.h"
 #include "aed_matmul.h"
 #include "aed_nn_math.h"
 

@@ -1,21 +1,11 @@
 /* The engine from C alone, under the sanitizers: rounding against its definition, the walk over a
  * model, argument checks. Equality with TensorFlow Lite is tested from Python. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "aed_affine_f32.h"
+#include "aed_check.h"
 #include "aed_nn.h"
 #include "aed_nn_kernels.h"
 #include "aed_nn_math.h"
-
-#define CHECK(condition)                                                                           \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                       \
-      exit(1);                                                                                     \
-    }                                                                                              \
-  } while (0)
 
 static uint32_t state = 1;
 
@@ -55,17 +45,6 @@ static void test_rescale(void) {
   CHECK(aed_rescale(-1, 1 << 30, 0) == 0);   /* ... */
   CHECK(aed_rescale(-3, 1 << 30, 0) == -1);  /* ... */
   CHECK(aed_rescale(-6, 1 << 30, -1) == -2); /* ... and away from zero in the shift */
-}
-
-static void test_quantize(void) {
-  CHECK(aed_quantize_f32(0.5f, 1.0f, 0, -128, 127) == 1);
-  CHECK(aed_quantize_f32(-0.5f, 1.0f, 0, -128, 127) == -1);
-  CHECK(aed_quantize_f32(0.49999997f, 1.0f, 0, -128, 127) == 0);
-  CHECK(aed_quantize_f32(1e30f, 1e-30f, 5, -128, 127) == 127);
-  CHECK(aed_quantize_f32(-1e30f, 1e-30f, 5, -128, 127) == -128);
-  CHECK(aed_quantize_f32(200.0f, 1.0f, -128, -128, 127) == 72);
-  const float zero = 0.0f;
-  CHECK(aed_quantize_f32(zero / zero, 1.0f, 5, -128, 127) == -128);
 }
 
 /* The sums are the biases, half of them lie on a tie: halves go away from zero. */
@@ -176,11 +155,9 @@ static void test_run(void) {
 
 int main(void) {
   test_rescale();
-  test_quantize();
   test_fully_connected_ties();
   test_softmax_ties();
   test_softmax_shares();
   test_run();
-  puts("nn: ok");
-  return 0;
+  return aed_check_result("nn");
 }

@@ -322,7 +322,7 @@ class FrontEnd:
 def quantize(x: np.ndarray, scale: float, zero_point: int, dtype: np.dtype | type) -> np.ndarray:
     """Quantize float32 values of any shape to int8 or uint8, by TensorFlow Lite's rule as ``dsp_c`` states it.
 
-    ``q = clamp(round(x / scale) + zero_point)``, a binary32 quotient, halves away from zero.
+    ``q = clamp(round(x / scale) + zero_point)``, a binary32 quotient, halves away from zero. A NaN gives the zero point.
     """
     x = np.ascontiguousarray(x, np.float32)
     q = np.empty(x.shape, dtype)

@@ -66,8 +66,14 @@ def test_quantization_rounds_half_away_and_saturates(values, scale, zero_point):
     np.testing.assert_array_equal(quantize(x, scale, zero_point + 128, np.uint8), unsigned)
 
 
-def test_quantization_of_nan_is_the_zero_point():
-    assert quantize(np.array([np.nan], np.float32), 0.1, 7, np.int8)[0] == 7
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("position", [0, 100, 255])
+def test_quantization_of_what_is_no_number_and_of_what_has_no_end(dtype, position):
+    """A NaN is the zero point, as a real zero; infinities are the ends of the type."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    x = np.array([np.nan, -np.nan, 0, -0.0, np.inf, -np.inf, 3e38, -3e38], np.float32)
+    zero = low + position
+    assert quantize(x, 0.1, zero, dtype).tolist() == [zero] * 4 + [high, low] * 2
 
 
 @pytest.mark.parametrize("name", SPECS)
