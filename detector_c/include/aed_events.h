@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 typedef struct {
   uint32_t n_classes;    /* at least 1 */
@@ -86,5 +90,9 @@ int32_t aed_events_decision(const aed_events *events);
 /* The smoothed score of a class. */
 float aed_events_score(const aed_events *events, uint32_t class_index);
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

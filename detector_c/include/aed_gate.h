@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 typedef struct {
   uint64_t threshold; /* sum of squares from which a block is loud; 0: the gate is always open */
@@ -33,5 +37,9 @@ int32_t aed_gate_is_open(const aed_gate *gate);
 /* Mean square (0 to 2^30) of the loudest block that ended since the last call. */
 uint32_t aed_gate_take_level(aed_gate *gate);
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include "aed_frontend.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 /* Instruction sets; each computes 1, 4, 8 or 16 frames at once. */
 typedef enum {
@@ -50,5 +54,9 @@ typedef struct {
 aed_status aed_clips(const aed_frontend_config *config, aed_isa isa, const aed_clip *clips,
                      size_t n_clips, float top_db, float *frames, void *workspace);
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 /* Raised by every change of the arithmetic that changes a bit of a feature: part of the hash of a
  * specification, so that models, caches and firmware of another revision are told apart. */
@@ -75,5 +79,9 @@ void aed_frontend_spectrum(const aed_frontend_config *config, const int16_t *pcm
 void aed_frontend_log_mel(const aed_frontend_config *config, const float *spectrum, float *log_mel);
 void aed_frontend_mfcc(const aed_frontend_config *config, const float *log_mel, float *mfcc);
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

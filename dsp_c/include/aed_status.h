@@ -3,6 +3,10 @@
 #ifndef AED_STATUS_H
 #define AED_STATUS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 typedef enum {
   AED_OK = 0,
@@ -13,5 +17,9 @@ typedef enum {
   AED_ERR_IO = -5           /* the outside world failed */
 } aed_status;
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

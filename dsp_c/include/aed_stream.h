@@ -16,6 +16,10 @@
 
 #include "aed_frontend.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 /* All state belongs to the caller; the fields are private. */
 typedef struct {
@@ -64,5 +68,9 @@ aed_status aed_stream_patch(aed_stream *stream, float *patch);
 aed_status aed_stream_patch_s8(aed_stream *stream, float scale, int32_t zero_point, int8_t *patch);
 aed_status aed_stream_patch_u8(aed_stream *stream, float scale, int32_t zero_point, uint8_t *patch);
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

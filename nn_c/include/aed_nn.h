@@ -11,6 +11,10 @@
 
 #include "aed_status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 typedef enum {
   AED_NN_INT8 = 0,   /* real = scale * (q - zero_point) */
@@ -65,5 +69,9 @@ aed_status aed_nn_run(const aed_nn_model *model, const void *input, void *output
 /* Bytes of one element of a type, 0 for an unknown one. */
 size_t aed_nn_type_size(aed_nn_type type);
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 
 #include "aed_nn.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* cffi: begin */
 typedef struct {
   uint32_t input;
@@ -221,5 +225,9 @@ void aed_quantize_f32_u8(const void *params, uint8_t *arena);
 void aed_dequantize_s8_f32(const void *params, uint8_t *arena);
 void aed_dequantize_u8_f32(const void *params, uint8_t *arena);
 /* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
