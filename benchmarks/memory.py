@@ -45,8 +45,8 @@ def write_set(folder: Path, n_clips: int) -> None:
 def measure(folder: Path) -> dict:
     """Go the whole road once and return the peaks on the way."""
     from pyaed import data, evaluation, quantization, training
+    from pyaed.artefact import ModelMetadata
     from pyaed.dsp import FeatureSpec, FrontEnd
-    from pyaed.metadata import ModelMetadata
     from pyaed.models.keras import import_keras
 
     started = time.monotonic()

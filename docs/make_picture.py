@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from pyaed import data, metadata
+from pyaed import artefact, data
 from pyaed.dsp import FrontEnd
 from pyaed.nn import Engine
 
@@ -18,7 +18,7 @@ from pyaed.nn import Engine
 def main(folder: str) -> None:
     run = Path(folder) / "run"
     model = run / "quantized_models" / "quantized_model.tflite"
-    carried = metadata.read(model)
+    carried = artefact.read(model)
     spec, names = carried.features, carried.class_names
     table = Path(folder) / "dataset" / "meta" / "synthetic.csv"
     clips = [c for c in data.read_clips(table.parent.parent / "audio", table) if c.fold == 5]

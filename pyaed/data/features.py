@@ -18,6 +18,7 @@ from pyaed.data.cache import cache_limit, cache_root, entry_key, entry_path, loa
 from pyaed.data.clips import Clip, ClipSet, listing
 from pyaed.data.preprocess import load_pcm, preprocessing_settings
 from pyaed.data.store import PatchStore
+from pyaed.dsp import feature_hash
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.progress import progress
@@ -185,7 +186,7 @@ class _Cached:
             raise UserError(f"cannot read {clip.path}: {error.strerror or error}") from error
         key = entry_key(
             content=content,
-            features=spec.hash,
+            features=feature_hash(spec),
             preprocessing=self.settings,
             decoder=[soundfile.__libsndfile_version__, soxr.__version__],
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 import pyaed
 from pyaed import nn
+from pyaed.artefact import ModelMetadata
 from pyaed.boards import BoardDescription, find_board
 from pyaed.detector import DetectorSettings, c_values, memory_size
 from pyaed.dsp import FeatureSpec
@@ -15,7 +16,6 @@ from pyaed.dsp import write_c as write_features
 from pyaed.errors import UserError
 from pyaed.files import atomic_path, write_text
 from pyaed.link.messages import table
-from pyaed.metadata import ModelMetadata
 from pyaed.sources import c_templates
 
 #: What an image takes beside weights, tables, arena and buffers, rounded up: code and names; stack and small state.

@@ -6,10 +6,10 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pyaed.artefact import ModelMetadata
 from pyaed.config.schema import Detector as DetectorSection
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError, nearest
-from pyaed.metadata import ModelMetadata
 
 MULTI_LABEL_THRESHOLD = 0.5
 FULL_SCALE_SQUARE = 1 << 30  # of an int16 sample

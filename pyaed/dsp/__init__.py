@@ -2,6 +2,7 @@
 
 from pyaed.dsp.codegen import write_c
 from pyaed.dsp.frontend import FrontEnd, quantize, to_int16, to_pcm
+from pyaed.dsp.identity import feature_hash
 from pyaed.dsp.spec import FeatureSpec
 
-__all__ = ["FeatureSpec", "FrontEnd", "quantize", "to_int16", "to_pcm", "write_c"]
+__all__ = ["FeatureSpec", "FrontEnd", "feature_hash", "quantize", "to_int16", "to_pcm", "write_c"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pyaed.dsp.frontend import TABLE_TYPES, FrontEnd, config_values
+from pyaed.dsp.identity import CMSIS, feature_hash, frontend_revision
 from pyaed.dsp.spec import FeatureSpec
 from pyaed.dsp.tables import make_tables
 from pyaed.files import write_text
@@ -53,8 +54,8 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
         if getattr(tables, name).size
     ]
     values = {
-        "hash": spec.hash,
-        "cmsis": lib.aed_frontend_revision() > 1000,
+        "hash": feature_hash(spec),
+        "cmsis": frontend_revision() > CMSIS,
         "settings": spec.to_dict(),
         "scalars": scalars,
         "arrays": arrays,

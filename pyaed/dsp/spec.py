@@ -1,11 +1,8 @@
 """The feature specification: every setting that decides about a bit of a feature."""
 
 import dataclasses
-import hashlib
-import json
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from pyaed.errors import UserError, nearest
@@ -205,18 +202,6 @@ class FeatureSpec:
         """Samples of the shortest clip that gives one patch."""
         frames = self.n_fft + (self.patch_length - 1) * self.hop_length
         return max(1, frames - (2 * (self.n_fft // 2) if self.center else 0))
-
-    @cached_property
-    def hash(self) -> str:
-        """Hex SHA-256 over the settings, the revision of the C and the bytes of every table that they lead to."""
-        from pyaed.dsp._dsp import lib
-        from pyaed.dsp.tables import make_tables
-
-        settings = {**self.to_dict(), "revision": lib.aed_frontend_revision()}
-        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for table in make_tables(self).arrays():
-            digest.update(table.tobytes())
-        return digest.hexdigest()
 
     def check_deployable(self) -> None:
         """Raise `UserError` for a setting that no device can honour."""

@@ -2,7 +2,7 @@
 
 from pyaed.models.keras import limit_gpu_memory
 from pyaed.models.pretrained import find_pretrained
-from pyaed.models.storage import as_input, load, predictor, read_state, save
+from pyaed.models.storage import as_input, load, predictor, save
 from pyaed.models.zoo import build
 
-__all__ = ["as_input", "build", "find_pretrained", "limit_gpu_memory", "load", "predictor", "read_state", "save"]
+__all__ = ["as_input", "build", "find_pretrained", "limit_gpu_memory", "load", "predictor", "save"]

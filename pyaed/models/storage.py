@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pyaed import artefact
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
 from pyaed.models import keras2
@@ -16,7 +17,6 @@ from pyaed.models.keras import import_keras
 
 SUFFIXES = (".keras", ".h5")
 MAX_CONFIG_BYTES = 16 << 20
-STATE_MEMBER = "pyaed_training.json"
 
 
 def load(path: str | os.PathLike, compiled: bool = False) -> Any:
@@ -63,7 +63,7 @@ def save(model: Any, path: str | os.PathLike, metadata: Any = None, state: dict 
     path : path-like
     metadata : ModelMetadata, optional
     state : dict, optional
-        Where a training stands, for `read_state` (`.keras` only).
+        Where a training stands, for `pyaed.artefact.read_state` (`.keras` only).
 
     Returns
     -------
@@ -75,29 +75,10 @@ def save(model: Any, path: str | os.PathLike, metadata: Any = None, state: dict 
     with atomic_path(path) as temporary:
         model.save(temporary)
         if metadata is not None:
-            from pyaed.metadata import write_keras
-
-            write_keras(temporary, metadata)
+            artefact.write(temporary, metadata)
         if state is not None:
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(STATE_MEMBER, json.dumps(state))
+            artefact.write_state(temporary, state)
     return path
-
-
-def read_state(path: str | os.PathLike) -> dict | None:
-    """Return the training state that `save` put into a `.keras` file, None where there is none."""
-    path = Path(path)
-    if path.suffix.lower() != ".keras":
-        return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if STATE_MEMBER not in archive.namelist():
-                return None
-            if archive.getinfo(STATE_MEMBER).file_size > MAX_CONFIG_BYTES:
-                raise UserError(f"{path}: its training state is larger than any training's")
-            return json.loads(archive.read(STATE_MEMBER))
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise UserError(f"{path}: its training state can't be read ({keras2._line(error)})") from error
 
 
 def predictor(model: Any, batch_size: int = 64) -> Callable[[np.ndarray], np.ndarray]:

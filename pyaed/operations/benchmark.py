@@ -4,6 +4,7 @@ import json
 import logging
 
 from pyaed.boards import emulated_board, find_board
+from pyaed.dsp import feature_hash
 from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.operations.board import deploy_emulated, emulated
@@ -57,7 +58,7 @@ def benchmark(
         estimate = _estimate(run, settings.features)
     with Board(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as board:
         if port:
-            check_identity(board.identify(), program.hash, settings.features.hash, None)
+            check_identity(board.identify(), program.hash, feature_hash(settings.features), None)
         result = service.benchmark(board, settings.features.patch_hop, program.table(), runs)
     run.echo(as_text(result, estimate, current_ma, voltage))
     bars = [(f"{row.kind}  {row.name[-34:]}", row.count, row.per_mac) for row in result.rows if row.stage == "node"]

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from pyaed import text
+from pyaed.artefact import ModelMetadata
 from pyaed.boards import emulated_board, find_board
 from pyaed.detector import DetectorSettings
-from pyaed.dsp import FrontEnd
+from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.files import write_text
-from pyaed.metadata import ModelMetadata
 from pyaed.operations.clips import read_sets
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
@@ -121,7 +121,7 @@ def verify(
         return quantize_patches(patches, model_input.scale, model_input.zero_point, model_input.dtype)
 
     def compare(board: Board) -> Any:
-        check_identity(board.identify(), engine.program.hash, settings.features.hash, settings.class_names)
+        check_identity(board.identify(), engine.program.hash, feature_hash(settings.features), settings.class_names)
         shown = progress(clips, label="verify", unit="clips")
         return service(board, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pyaed import text
+from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, uses
 from pyaed.detector import DetectorSettings, StreamFrontEnd, loud_patches
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
-from pyaed.metadata import ModelMetadata
 
 log = logging.getLogger(__name__)
 

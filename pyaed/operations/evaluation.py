@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pyaed.artefact import ModelMetadata
 from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
-from pyaed.metadata import ModelMetadata
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, test_set
 from pyaed.operations.run import Run, needed

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pyaed.artefact import ModelMetadata
 from pyaed.detector import DetectorSettings
-from pyaed.dsp import FrontEnd
+from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.errors import UserError
-from pyaed.metadata import ModelMetadata
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.run import Run
 from pyaed.operations.settings import model_settings
@@ -66,7 +66,7 @@ def monitor(
             if settings is not None:
                 from pyaed.files import sha256
 
-                check_identity(board.identify(), sha256(model), settings.features.hash, settings.class_names)
+                check_identity(board.identify(), sha256(model), feature_hash(settings.features), settings.class_names)
             return _watch(board, settings, detector, pcm, record, seconds, real_time)
     deploy_emulated(run)
     with emulated(run) as board:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pyaed.detector import DetectorSettings
+from pyaed.dsp import feature_hash
 from pyaed.operations.benchmark import PATIENCE
 from pyaed.operations.evaluation import report, test_patches
 from pyaed.operations.run import Run, needed
@@ -42,7 +43,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     settings = model_settings(run.config, path)
     model = sha256(path)
-    about = {"model": model, "features": settings.features.hash, "class_names": settings.class_names}
+    about = {"model": model, "features": feature_hash(settings.features), "class_names": settings.class_names}
     patches, judged = test_patches(run, settings)
     if judged is not None:
         about["detector"] = DetectorSettings.from_settings(settings, run.config.deployment.detector).crc
@@ -51,7 +52,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
         Journal(results or f"on_target_{model[:12]}.jsonl", about) as journal,
         Board(port, baudrate, patience=PATIENCE) as board,
     ):
-        check_identity(board.identify(), model, settings.features.hash, settings.class_names)
+        check_identity(board.identify(), model, feature_hash(settings.features), settings.class_names)
         if len(journal):
             log.info("%s: going on behind %d clips", journal.path, len(journal))
         ask = evaluation.board_predictor(board)

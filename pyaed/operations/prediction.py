@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from pyaed import text
+from pyaed.artefact import ModelMetadata
 from pyaed.detector import DetectorSettings, find_events
 from pyaed.errors import UserError
-from pyaed.metadata import ModelMetadata
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, whole
 from pyaed.operations.evaluation import predictor_of

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from pyaed import __version__
+from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, notes
 from pyaed.errors import UserError, nearest
 from pyaed.files import write_text
-from pyaed.metadata import ModelMetadata
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyaed import __version__, metadata
+from pyaed import __version__, artefact
+from pyaed.artefact import ModelMetadata
 from pyaed.config import Config
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
-from pyaed.metadata import ModelMetadata
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def model_settings(config: Config, path: Path, names_needed: bool = True) -> Mod
     UserError
         When model and configuration disagree: the message names every key and both values.
     """
-    carried = metadata.read(path)
+    carried = artefact.read(path)
     if carried is None:
         names = config.dataset.class_names
         garbage = "other" if config.dataset.use_garbage_class else None

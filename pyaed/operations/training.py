@@ -4,12 +4,12 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from pyaed import metadata
+from pyaed import artefact
+from pyaed.artefact import ModelMetadata
 from pyaed.config import Config
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.files import sha256
-from pyaed.metadata import ModelMetadata
 from pyaed.operations.clips import features, read_sets
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings, provenance
@@ -78,7 +78,7 @@ def _choose_thresholds(result: Any, settings: ModelMetadata, validation: Any) ->
     )
     scores = evaluation.clip_decisions(probabilities, validation.clip_index, len(clips), multi_label=True).scores
     thresholds = tuple(evaluation.best_thresholds(validation.clip_targets(n_classes) > 0, scores))
-    metadata.write_keras(result.best_model, replace(settings, class_thresholds=thresholds))
+    artefact.write(result.best_model, replace(settings, class_thresholds=thresholds))
     shown = ", ".join(f"{name} {value:.3f}" for name, value in zip(settings.class_names, thresholds))
     log.info("thresholds with the largest F1 on the validation clips: %s", shown)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from pyaed.artefact import embed_tflite
 from pyaed.errors import UserError, nearest
 from pyaed.files import atomic_path
 from pyaed.models import as_input
 from pyaed.models.keras import import_tensorflow, quiet_stderr
 from pyaed.progress import progress
 
-METADATA_NAME = "pyaed"
 BLOCK = 256  # patches that are looked at together
 GRANULARITIES = ("per_channel", "per_tensor")
 TYPES = {"float": "float32", "int8": "int8", "uint8": "uint8"}
@@ -96,34 +96,11 @@ def quantize(
         line = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise UserError(f"TensorFlow Lite can't quantize the model {model.name}: {line}") from error
     if metadata is not None:
-        content = add_metadata(content, metadata.to_json())
+        content = embed_tflite(content, metadata)
     _verify(content, path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return path
-
-
-def add_metadata(content: bytes, text: str) -> bytes:
-    """Return a `.tflite` model with `text` in its metadata buffer `pyaed`; one that is there already is replaced."""
-    import_tensorflow()
-    from tensorflow.lite.python import schema_py_generated as schema
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
-    name = METADATA_NAME.encode()
-    model.metadata = model.metadata or []
-    for entry in model.metadata:
-        if entry.name == name:
-            model.buffers[entry.buffer] = buffer
-            break
-    else:
-        entry = schema.MetadataT()
-        entry.name, entry.buffer = name, len(model.buffers)
-        model.buffers.append(buffer)
-        model.metadata.append(entry)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def _frozen(model: Any) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from pyaed.artefact import read_state
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
-from pyaed.models import as_input, load, predictor, read_state, save
+from pyaed.models import as_input, load, predictor, save
 from pyaed.models.keras import import_keras, import_tensorflow
 from pyaed.progress import progress
 from pyaed.training import augmentation, setup

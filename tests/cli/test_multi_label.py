@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pyaed import config, metadata, operations
+from pyaed import artefact, config, operations
 from pyaed.data.synthetic import render
 from pyaed.errors import UserError
 
@@ -65,10 +65,10 @@ def test_all_the_way_to_the_int8_model_and_its_events(folder, tmp_path):
     tree = settings(folder, tmp_path / "run", test_folds=[3], validation_folds=[2])
     run = operations.start(config.parse(tree), (), "chain_tqe")
     operations.run_mode(run, "chain_tqe")
-    carried = metadata.read(run.quantized_model)
+    carried = artefact.read(run.quantized_model)
     assert carried.multi_label
     assert len(carried.class_thresholds) == 3
-    assert carried == metadata.ModelMetadata.from_json(carried.to_json())
+    assert carried == artefact.ModelMetadata.from_json(carried.to_json())
     assert run.reports["float"].mean_average_precision > 0.5
     report = json.loads((tmp_path / "run/evaluation/int8_engine_report.json").read_text())
     assert report["mean_average_precision"] > 0.5

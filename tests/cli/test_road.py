@@ -10,7 +10,7 @@ import pytest
 import yaml
 from support.commands import pyaed
 
-from pyaed import metadata
+from pyaed import artefact
 
 
 def test_the_chain_left_what_it_promises(project):
@@ -28,7 +28,7 @@ def test_the_chain_left_what_it_promises(project):
     ):
         assert (run / name).stat().st_size > 0, name
     for path in (project.float_model, project.quantized_model):
-        carried = metadata.read(path)
+        carried = artefact.read(path)
         assert carried.features.n_mels == 32
         assert carried.class_names[0] == "alarm"
         assert carried.provenance["training_clips"] == 24
@@ -60,7 +60,7 @@ def test_predict_needs_only_the_model(project):
     assert result.code == 0, result.err
     rows = list(csv.DictReader((project.folder / "predicted/predictions.csv").read_text().splitlines()))
     assert len(rows) == 40
-    names = metadata.read(project.quantized_model).class_names
+    names = artefact.read(project.quantized_model).class_names
     for row in rows:
         assert abs(sum(float(row[f"p_{name}"]) for name in names) - 1) < 0.02
         assert row["class"] in names

@@ -81,7 +81,7 @@ import json, resource, sys
 from types import SimpleNamespace
 from pyaed import data, training
 from pyaed.dsp import FeatureSpec, FrontEnd
-from pyaed.metadata import ModelMetadata
+from pyaed.artefact import ModelMetadata
 from pyaed.models.keras import import_keras
 
 keras, spec, folder = import_keras(), FeatureSpec(), sys.argv[1]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyaed.artefact import ModelMetadata
 from pyaed.config.schema import Detector as Section
 from pyaed.detector import DetectorSettings, EventFinder, StreamFrontEnd, find_events, loud_patches
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
-from pyaed.metadata import ModelMetadata
 
 SPEC = FeatureSpec(n_fft=256, window_length=200, hop_length=100, n_mels=16, patch_length=12, overlap=0.5)
 NAMES = ("dog", "rain", "other")

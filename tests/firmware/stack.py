@@ -13,12 +13,12 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from support.u585 import Chip  # noqa: E402
 
-from pyaed import deploy, metadata, nn, text  # noqa: E402
+from pyaed import artefact, deploy, nn, text  # noqa: E402
+from pyaed.artefact import ModelMetadata  # noqa: E402
 from pyaed.boards import boards  # noqa: E402
 from pyaed.dsp import FeatureSpec  # noqa: E402
 from pyaed.link import packets  # noqa: E402
 from pyaed.link.messages import table  # noqa: E402
-from pyaed.metadata import ModelMetadata  # noqa: E402
 
 BLOCK, SETTLING = 256, 8  # samples of an interrupt; blocks that the microphone's start drops
 
@@ -35,7 +35,7 @@ def ask(chip: Chip, name: str, **fields) -> dict:
 
 def main(model: str) -> None:
     n_classes = nn.compile_graph(nn.read_tflite(model)).output.size
-    known = metadata.read(model) or ModelMetadata(FeatureSpec(), {}, tuple(f"class_{i}" for i in range(n_classes)))
+    known = artefact.read(model) or ModelMetadata(FeatureSpec(), {}, tuple(f"class_{i}" for i in range(n_classes)))
     with tempfile.TemporaryDirectory() as folder:
         for board in boards():
             sources = deploy.generate(model, known.features, known, Path(folder) / board, board)

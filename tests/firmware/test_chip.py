@@ -11,6 +11,7 @@ from support.u585 import SYSTICK, UNIQUE_ID, Chip
 from pyaed import deploy, nn
 from pyaed.config.schema import Detector as Section
 from pyaed.detector import DetectorSettings, StreamFrontEnd, find_events
+from pyaed.dsp import feature_hash
 from pyaed.link import packets
 from pyaed.link.messages import table
 
@@ -162,7 +163,7 @@ def test_identify_and_state(chip):
     assert identity["board"] == "b_u585i_iot02a"
     assert identity["counter_unit"] == "cycles"
     assert identity["model_hash"] == images.program().hash
-    assert identity["feature_hash"] == images.SPEC.hash
+    assert identity["feature_hash"] == feature_hash(images.SPEC)
     state = exchange(chip, "state")
     assert state["unique_id"] == UNIQUE_ID
     assert state["device_id"] & 0xFFF == 0x482

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pyaed import deploy, metadata, nn
+from pyaed import artefact, deploy, nn
+from pyaed.artefact import ModelMetadata
 from pyaed.boards.emulator import Emulator
 from pyaed.config.schema import Detector as Section
 from pyaed.config.schema import Preprocessing
@@ -23,7 +24,6 @@ from pyaed.data import load_pcm, read_clips
 from pyaed.detector import DetectorSettings, StreamFrontEnd, find_events, loud_patches
 from pyaed.dsp import FeatureSpec
 from pyaed.link import live
-from pyaed.metadata import ModelMetadata
 
 SEED = 2026
 
@@ -44,7 +44,7 @@ def main(model: str, table: str, audio: str, minutes: str = "10", *settings: str
     clips = read_clips(audio, table)
     spec = FeatureSpec()
     names = clips.class_names
-    known = metadata.read(model) or ModelMetadata(spec, {}, tuple(names))
+    known = artefact.read(model) or ModelMetadata(spec, {}, tuple(names))
     detector = DetectorSettings.from_settings(
         known, Section(**{k: yaml.safe_load(v) for k, v in (s.split("=") for s in settings)})
     )

@@ -5,7 +5,7 @@ import pytest
 from support import images
 
 from pyaed import nn
-from pyaed.dsp import FrontEnd
+from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.errors import UserError
 from pyaed.link import packets
 from pyaed.link.board import DeviceError
@@ -20,7 +20,7 @@ def test_identify(board):
     identity, program = board.identify(), images.program()
     assert identity.board == "mps2_an505"
     assert identity.model_hash == program.hash
-    assert identity.feature_hash == images.SPEC.hash
+    assert identity.feature_hash == feature_hash(images.SPEC)
     assert identity.class_names == images.METADATA.class_names
     assert identity.node_names == tuple(node.name for node in program.nodes)
     assert (identity.input_shape, identity.output_shape) == (program.input.shape, program.output.shape)

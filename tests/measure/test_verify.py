@@ -8,11 +8,11 @@ import pytest
 from support import images
 
 from pyaed import deploy, nn
+from pyaed.artefact import ModelMetadata
 from pyaed.boards.emulator import Emulator
-from pyaed.dsp import FeatureSpec, FrontEnd, quantize
+from pyaed.dsp import FeatureSpec, FrontEnd, feature_hash, quantize
 from pyaed.errors import UserError
 from pyaed.measure.verify import adversarial_clips, check_identity, first_difference, verify
-from pyaed.metadata import ModelMetadata
 
 CLIPS = [("noise", images.noise(4000)), *adversarial_clips(2500)]
 
@@ -62,11 +62,11 @@ def test_another_device_is_refused(image):
     with Emulator(image.elf) as emulator, emulator.connect() as board:
         identity = board.identify()
     program, spec, names = images.program(), images.SPEC, images.METADATA.class_names
-    check_identity(identity, program.hash, spec.hash, names)
+    check_identity(identity, program.hash, feature_hash(spec), names)
     for wrong in (
-        ("0" * 64, spec.hash, names),
+        ("0" * 64, feature_hash(spec), names),
         (program.hash, "0" * 64, names),
-        (program.hash, spec.hash, names[::-1]),
+        (program.hash, feature_hash(spec), names[::-1]),
     ):
         with pytest.raises(UserError, match="the board runs another"):
             check_identity(identity, *wrong)

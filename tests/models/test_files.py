@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pyaed import metadata, models
+from pyaed import artefact, models
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.models import keras2
@@ -25,22 +25,22 @@ def model():
 
 def described():
     features = FeatureSpec(n_mels=16, patch_length=12)
-    return metadata.ModelMetadata(features=features, preprocessing={}, class_names=("a", "b", "c"))
+    return artefact.ModelMetadata(features=features, preprocessing={}, class_names=("a", "b", "c"))
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_round_trip(model, tmp_path, suffix):
     path = models.save(model, tmp_path / f"model{suffix}", described())
     np.testing.assert_array_equal(models.predictor(models.load(path))(PATCHES), models.predictor(model)(PATCHES))
-    assert metadata.read(path) == described()
-    assert models.read_state(path) is None
+    assert artefact.read(path) == described()
+    assert artefact.read_state(path) is None
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_training_state(model, tmp_path):
     path = models.save(model, tmp_path / "model.keras", described(), {"epoch": 3})
-    assert models.read_state(path) == {"epoch": 3}
-    assert metadata.read(path) == described()
+    assert artefact.read_state(path) == {"epoch": 3}
+    assert artefact.read(path) == described()
     models.load(path)
 
 

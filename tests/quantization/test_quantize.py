@@ -2,21 +2,21 @@
 
 import os
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pyaed import metadata, models
+from pyaed import artefact, models
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.models.keras import import_keras, import_tensorflow
 from pyaed.quantization import quantize
-from pyaed.quantization.tflite import add_metadata
 
 SHAPE = (16, 12)
 PATCHES = np.random.default_rng(0).normal(-4, 2, size=(40, *SHAPE)).astype(np.float32)
-METADATA = metadata.ModelMetadata(
+METADATA = artefact.ModelMetadata(
     features=FeatureSpec(n_mels=16, patch_length=12), preprocessing={}, class_names=("ä", "b", "c")
 )
 
@@ -94,10 +94,11 @@ def test_granularity(model, tmp_path):
 def test_metadata(model, tmp_path):
     path = quantize(model, PATCHES, SimpleNamespace(), METADATA, tmp_path / "q.tflite")
     assert METADATA.to_json().encode() in path.read_bytes()
-    assert metadata.read(path) == METADATA
-    again = tmp_path / "again.tflite"
-    again.write_bytes(add_metadata(path.read_bytes(), '{"other": 1}'))
-    assert b'{"other": 1}' in again.read_bytes()
+    assert artefact.read(path) == METADATA
+    again, other = tmp_path / "again.tflite", replace(METADATA, unknown_class_threshold=0.25)
+    again.write_bytes(path.read_bytes())
+    artefact.write(again, other)
+    assert artefact.read(again) == other
     assert METADATA.to_json().encode() not in again.read_bytes()
     np.testing.assert_array_equal(outputs(again, PATCHES[:5]), outputs(path, PATCHES[:5]))
 

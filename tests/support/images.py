@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pyaed import deploy, nn
+from pyaed.artefact import ModelMetadata
 from pyaed.dsp import FeatureSpec, FrontEnd, quantize
-from pyaed.metadata import ModelMetadata
 from pyaed.sources import source_root
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

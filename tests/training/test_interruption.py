@@ -9,8 +9,8 @@ import numpy as np
 from support.commands import pyaed
 
 from pyaed import models
+from pyaed.artefact import read_state
 from pyaed.data.synthetic import write_dataset
-from pyaed.models import read_state
 
 EPOCHS = 7
 CONFIG = f"""

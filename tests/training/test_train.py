@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pyaed import metadata, models
+from pyaed import artefact, models
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.models.keras import import_keras
@@ -35,7 +35,7 @@ class Patches:
 
 
 def description(multi_label=False):
-    return metadata.ModelMetadata(
+    return artefact.ModelMetadata(
         features=FEATURES, preprocessing={}, class_names=("a", "b", "c"), multi_label=multi_label
     )
 
@@ -105,7 +105,7 @@ def test_learns_and_writes(tmp_path, caplog):
         "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "val_clip_accuracy",
     ]  # fmt: skip
     assert [r["epoch"] for r in result.history] == list(range(1, 7))
-    assert metadata.read(result.best_model) == metadata.read(result.last_model) == description()
+    assert artefact.read(result.best_model) == artefact.read(result.last_model) == description()
     best = max(result.history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
     assert result.best_epoch == best["epoch"]
     # The returned model and best_model.keras are those of the best epoch.
@@ -201,7 +201,7 @@ def test_learning_rates(tmp_path, callbacks, rates):
 def test_trained_model_path(tmp_path):
     copy = tmp_path / "mine" / "trained.h5"
     run(tmp_path, cfg=section(epochs=1, trained_model_path=str(copy)))
-    assert metadata.read(copy) == description()
+    assert artefact.read(copy) == description()
 
 
 def test_diverging_training_stops(tmp_path):

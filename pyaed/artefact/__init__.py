@@ -1,0 +1,15 @@
+"""What a model file carries about itself, its versions, and where the file keeps it."""
+
+from pyaed.artefact.files import MAX_BYTES, embed_tflite, read, read_state, write, write_state
+from pyaed.artefact.metadata import FORMAT_VERSION, ModelMetadata
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MAX_BYTES",
+    "ModelMetadata",
+    "embed_tflite",
+    "read",
+    "read_state",
+    "write",
+    "write_state",
+]

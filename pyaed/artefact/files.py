@@ -1,0 +1,157 @@
+"""Where each kind of model file keeps what it carries: the metadata, and where a training stands.
+
+``.keras``: the zip members ``pyaed.json`` and ``pyaed_training.json``; ``.h5``: the root attribute ``pyaed``; ``.tflite``: the
+metadata buffer ``pyaed``.
+"""
+
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from pyaed.artefact.metadata import ModelMetadata
+from pyaed.errors import UserError
+from pyaed.files import atomic_path
+
+NAME = "pyaed"
+ZIP_MEMBER = f"{NAME}.json"
+STATE_MEMBER = "pyaed_training.json"
+MAX_BYTES = 1 << 20
+MAX_STATE_BYTES = 16 << 20
+
+
+def read(path: str | os.PathLike[str]) -> ModelMetadata | None:
+    """Return the metadata of a ``.keras``, ``.h5`` or ``.tflite`` model, or None where it has none.
+
+    Raises
+    ------
+    UserError
+        File not found, of another kind, broken, or with metadata that can't be used.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"model file not found: {path}")
+    readers = {".keras": _read_keras, ".h5": _read_h5, ".tflite": _read_tflite}
+    if path.suffix not in readers:
+        raise UserError(f"{path}: not a model file, expected one of {', '.join(readers)}")
+    text = readers[path.suffix](path)
+    return None if text is None else ModelMetadata.from_json(text, str(path))
+
+
+def write(path: str | os.PathLike[str], metadata: ModelMetadata) -> None:
+    """Put metadata into a saved ``.keras``, ``.h5`` or ``.tflite`` file; replaces what stands there."""
+    path, text = Path(path), metadata.to_json()
+    if path.suffix == ".h5":
+        import h5py
+
+        with h5py.File(path, "r+") as file:
+            file.attrs[NAME] = text
+    elif path.suffix == ".tflite":
+        content = embed_tflite(path.read_bytes(), metadata)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+    else:
+        _write_member(path, ZIP_MEMBER, text)
+
+
+def embed_tflite(content: bytes, metadata: ModelMetadata) -> bytes:
+    """Return a ``.tflite`` model with the metadata in its buffer ``pyaed``; one that is there already is replaced.
+
+    Needs TensorFlow, whose object form of the schema can be written again.
+    """
+    import numpy as np
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(metadata.to_json().encode("utf-8"), dtype=np.uint8)
+    name = NAME.encode()
+    model.metadata = model.metadata or []
+    for entry in model.metadata:
+        if entry.name == name:
+            model.buffers[entry.buffer] = buffer
+            break
+    else:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata.append(entry)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def write_state(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
+    """Put where a training stands into a ``.keras`` file, for `read_state`."""
+    _write_member(Path(path), STATE_MEMBER, json.dumps(state))
+
+
+def read_state(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return the training state that `write_state` put into a ``.keras`` file, None where there is none."""
+    path = Path(path)
+    if path.suffix.lower() != ".keras":
+        return None
+    text = _member(path, STATE_MEMBER, MAX_STATE_BYTES, "training state")
+    if text is None:
+        return None
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: its training state can't be read ({str(error)[:200]})") from error
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: its training state is a {type(state).__name__}, expected an object")
+    return state
+
+
+def _write_member(path: Path, name: str, text: str) -> None:
+    with atomic_path(path) as temporary, zipfile.ZipFile(path) as source, zipfile.ZipFile(temporary, "w") as target:
+        for item in source.infolist():
+            if item.filename != name:
+                target.writestr(item, source.read(item))
+        target.writestr(name, text)
+
+
+def _member(path: Path, name: str, limit: int, what: str) -> str | None:
+    """Return a text member of a zip archive, None where there is none; never more than `limit` bytes are unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if name not in archive.namelist():
+                return None
+            with archive.open(name) as file:
+                data = file.read(limit + 1)  # what the archive's directory says about the size is not believed
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise UserError(f"{path}: not a Keras 3 model file, or damaged ({str(error)[:200]})") from None
+    if len(data) > limit:
+        raise UserError(f"{path}: pyaed {what} of more than {limit} bytes")
+    return data.decode("utf-8", "replace")
+
+
+def _read_keras(path: Path) -> str | None:
+    return _member(path, ZIP_MEMBER, MAX_BYTES, "metadata")
+
+
+def _read_h5(path: Path) -> str | None:
+    try:
+        import h5py
+    except ImportError:
+        raise UserError(f"{path}: reading .h5 models needs the extra 'train': pip install 'pyaed[train]'") from None
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get(NAME)
+    except OSError:
+        raise UserError(f"{path}: not an HDF5 file") from None
+    if text is None or isinstance(text, (str, bytes)):
+        if text is not None and len(text) > MAX_BYTES:
+            raise UserError(f"{path}: pyaed metadata of more than {MAX_BYTES} bytes")
+        return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    raise UserError(f"{path}: its attribute '{NAME}' is no text")
+
+
+def _read_tflite(path: Path) -> str | None:
+    from pyaed.nn import read_metadata_buffer
+
+    data = read_metadata_buffer(path, NAME)
+    if data is not None and len(data) > MAX_BYTES:
+        raise UserError(f"{path}: pyaed metadata of more than {MAX_BYTES} bytes")
+    return None if data is None else bytes(data).decode("utf-8", "replace")
