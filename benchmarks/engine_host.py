@@ -107,7 +107,7 @@ def table(paths: list[str], layers: bool) -> None:
     """Print one row per model."""
     rows = []
     for path in paths:
-        engine = Engine(path, threads=1)
+        engine = Engine(path, workers=1)
         end = engine.program.input
         random = np.random.default_rng(0)
         x = random.normal(0, 1, end.shape).astype(np.float32)

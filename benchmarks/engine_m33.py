@@ -75,7 +75,7 @@ def goals(path: str, options: argparse.Namespace) -> None:
 
 def measure(path: str, limit: int, options: argparse.Namespace) -> dict:
     """Return the figures of one model; print its layers where that is asked for."""
-    engine = Engine(compile_graph(read_tflite(path), limit), threads=1)
+    engine = Engine(compile_graph(read_tflite(path), limit), workers=1)
     program = engine.program
     end = program.input
     x = np.random.default_rng(0).integers(-128, 128, end.shape).astype(end.dtype)

@@ -145,10 +145,10 @@ def pass_rows(folder: Path) -> list[dict]:
             for group in groups:
                 clips = [Clip(path, path.name) for path in group]
                 extract = partial(extract_features, clips, front_end, PREPROCESSING)
-                ours = partial(extract, Path(caches) / f"{i} one", threads=1)
-                threads = partial(extract, Path(caches) / f"{i} all", threads=processors)
+                ours = partial(extract, Path(caches) / f"{i} one", workers=1)
+                threads = partial(extract, Path(caches) / f"{i} all", workers=processors)
                 theirs = partial(list, map(partial(librosa_patches, spec), group))
-                same = partial(extract, threads=1, cache=False)
+                same = partial(extract, workers=1, cache=False)
                 total += [both_seconds(run) for run in (ours, ours, same, threads, theirs)]
             rounds.append(total)
     cpu, wall = np.array(rounds[1:]).transpose(2, 1, 0)  # the first round fills the machine's caches

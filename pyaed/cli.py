@@ -187,13 +187,12 @@ def run(config_path: Path | None, overrides: tuple[str, ...]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("."), help="Folder. Default: the current one.")
 def features(path: Path, overrides: tuple[str, ...], config_path: Path | None, out: Path) -> None:
     """Write the patches (.npy) of sound files and pictures of waveform, features and patch borders."""
-    from pyaed import config
+    from pyaed import config, operations
     from pyaed.dsp import FeatureSpec
-    from pyaed.features import write_features
 
     loaded = config.load(config_path, overrides)
     spec = FeatureSpec.from_sections(loaded.feature_extraction, loaded.preprocessing)
-    for written in write_features(path, spec, loaded.preprocessing, out):
+    for written in operations.write_features(path, spec, loaded.preprocessing, out):
         click.echo(f"wrote {written}")
 
 
@@ -311,9 +310,9 @@ def cache(clear: bool) -> None:
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def demo(data: Path | None, out: Path, overrides: tuple[str, ...]) -> None:
     """Go the whole road once: train, quantize, evaluate, deploy, verify and benchmark on the emulated board."""
-    from pyaed import demo as service
+    from pyaed import operations
 
-    if not service.demo(out, data, overrides, click.echo):
+    if not operations.demo(out, data, overrides, click.echo):
         raise SystemExit(NOT_EQUAL)
 
 

@@ -2,8 +2,9 @@
 
 from pyaed.data.cache import cache_entries, cache_limit, cache_root, prune
 from pyaed.data.check import Finding, check_clips, shared_clips, summary
-from pyaed.data.clips import Clip, ClipSet, list_clips, read_clips
+from pyaed.data.clips import Clip, ClipSet, list_clips
 from pyaed.data.decode import decode
+from pyaed.data.esc import Selection, read_clips
 from pyaed.data.features import PatchSet, extract_features
 from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings
 from pyaed.data.sets import Sets, read_sets
@@ -14,6 +15,7 @@ __all__ = [
     "ClipSet",
     "Finding",
     "PatchSet",
+    "Selection",
     "Sets",
     "Splits",
     "cache_entries",

@@ -1,7 +1,6 @@
 """What is wrong with a data set, clip by clip, before anything is trained on it."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from pyaed.data.preprocess import preprocess, preprocessing_settings
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.progress import progress
+from pyaed.workers import executor
 
 CLIPPED_RUN = 4  # samples in a row at the clip's peak, which no microphone delivers by itself
 CLIPPED_SHARE = 1e-3
@@ -31,7 +31,7 @@ class Finding:
 PROBLEMS = ("missing", "unreadable", "silent", "too short", "clipped", "duplicate")
 
 
-def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, threads: int | None = None) -> list[Finding]:
+def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, workers: int | None = None) -> list[Finding]:
     """Read every clip and report what is wrong.
 
     Parameters
@@ -41,8 +41,8 @@ def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, threads: int | No
         See `preprocessing_settings`.
     spec : pyaed.dsp.FeatureSpec
         Says how long one patch is.
-    threads : int, optional
-        Clips that are read at the same time.
+    workers : int, optional
+        See `pyaed.workers.worker_count`.
 
     Returns
     -------
@@ -73,8 +73,7 @@ def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, threads: int | No
             found.append(Finding("clipped", clip.name, f"{share:.1%} of the samples stand at the limit"))
         return digest, found
 
-    with ThreadPoolExecutor(max_workers=threads) as executor:
-        looked = list(progress(executor.map(look, clips), len(clips), "dataset check", "clips"))
+    looked = list(progress(executor(workers).map(look, clips), len(clips), "dataset check", "clips"))
     findings, first = [], {}
     for clip, (digest, found) in zip(clips, looked):
         findings += found

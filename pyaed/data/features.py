@@ -3,9 +3,7 @@
 import logging
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from pyaed.dsp import feature_hash
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.progress import progress
+from pyaed.workers import executor
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ def extract_features(
     frontend: Any,
     preprocessing: Any,
     cache_dir: str | os.PathLike | None = None,
-    threads: int | None = None,
+    workers: int | None = None,
     label: str = "features",
     skip_bad: bool = False,
     cache: bool = True,
@@ -88,8 +87,8 @@ def extract_features(
         See `preprocessing_settings`.
     cache_dir : path, optional
         Folder of the cache; default `cache_root()`.
-    threads : int, optional
-        Default: the processors that this process may use.
+    workers : int, optional
+        See `pyaed.workers.worker_count`.
     label : str
         What the progress line calls this.
     skip_bad : bool
@@ -119,11 +118,9 @@ def extract_features(
     folder = cache_root() if cache_dir is None else Path(cache_dir)
     cached = _Cached(frontend, settings, folder if cache else None)
     limit = cache_limit()
-    if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     patches = PatchStore(spec.patch_shape, folder)
     good, counts, bad = [], [], []
-    for clip, result in zip(clips, progress(_in_order(cached, clips, max(1, threads)), len(clips), label, "clips")):
+    for clip, result in zip(clips, progress(executor(workers).map(cached, clips), len(clips), label, "clips")):
         if isinstance(result, str):
             bad.append((clip, result))
         else:
@@ -145,20 +142,6 @@ def extract_features(
         log.warning("%d of %d clips left out", len(bad), len(clips))
     log.info("%s: %d clips, %d patches, %d clips from the cache", label, len(good), len(patches), cached.hits)
     return PatchSet(patches, np.repeat(np.arange(len(good), dtype=np.int32), counts), tuple(good), tuple(bad))
-
-
-def _in_order(function: Callable[[Clip], Any], clips: Iterable[Clip], threads: int) -> Iterator[Any]:
-    """Yield the function's results in the clips' order; no more than a few a thread are in memory at a time."""
-    executor, pending = ThreadPoolExecutor(max_workers=threads), deque()
-    try:
-        for clip in clips:
-            pending.append(executor.submit(function, clip))
-            if len(pending) > 4 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 class _Cached:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pyaed.data.clips import ClipSet, Row, clips_of_rows, listing, near_file
+from pyaed.data.clips import ClipSet, listing, near_file
+from pyaed.data.esc import EVERYTHING, Row, Selection, clips_of_rows
 from pyaed.errors import UserError
 from pyaed.files import native_path
 
@@ -23,12 +24,7 @@ MAX_ONTOLOGY_BYTES = 64 << 20
 
 
 def read_fsd50k(
-    part: str,
-    settings: Any,
-    class_names: Sequence[str] | None = None,
-    file_extension: str | None = ".wav",
-    multi_label: bool = False,
-    **garbage: Any,
+    part: str, settings: Any, selection: Selection = EVERYTHING, missing: list[str] | None = None
 ) -> ClipSet:
     """Read FSD50K's dev or eval set.
 
@@ -38,10 +34,10 @@ def read_fsd50k(
     settings : object
         The section `dataset_specific.fsd50k`: `csv_folder` (with dev.csv, eval.csv, vocabulary.csv), `dev_audio_folder`,
         `eval_audio_folder`, `audioset_ontology_path`, `only_keep_monolabel`.
-    class_names : sequence of str, optional
-        Labels to use, as the vocabulary spells them.
-    file_extension, multi_label, **garbage
-        As for `read_clips`.
+    selection : Selection
+        Its class names as the vocabulary spells them.
+    missing : list, optional
+        See `read_clips`.
 
     Returns
     -------
@@ -58,7 +54,7 @@ def read_fsd50k(
     ancestors = _ancestors(_path(settings, "audioset_ontology_path"))
     mids = _vocabulary(folder / "vocabulary.csv")
     table = folder / f"{part}.csv"
-    rows, labels, dropped = [], [], 0
+    rows, dropped = [], 0
     for line, record in _records(table, ("fname", "labels")):
         names = tuple(name.strip() for name in record["labels"].split(",") if name.strip())
         unknown = [name for name in names if name not in mids]
@@ -70,7 +66,7 @@ def read_fsd50k(
         if getattr(settings, "only_keep_monolabel", True) and len(own) > 1:
             dropped += 1
             continue
-        if len(own) > 1 and not multi_label:
+        if len(own) > 1 and not selection.multi_label:
             raise UserError(
                 f"{table}, line {line}: clip {record['fname']} has the labels {', '.join(own)}; set dataset.multi_label=True "
                 "or dataset_specific.fsd50k.only_keep_monolabel=True"
@@ -78,12 +74,11 @@ def read_fsd50k(
         name = record["fname"].strip()
         if not name or os.sep in name or "/" in name or "\\" in name:
             raise UserError(f"{table}, line {line}: fname {name!r} is no plain file name")
-        rows.append(Row(line, name, ";".join(own), None))
-        labels.append(own)
+        rows.append(Row(line, name, ";".join(own), own, None))
     log.info("FSD50K %s: %d clips, %d with several labels left out", part, len(rows), dropped)
     if not rows:
         raise UserError(f"{table} lists no clip with one label; set dataset_specific.fsd50k.only_keep_monolabel=False")
-    return clips_of_rows(audio, table, rows, labels, class_names, file_extension, multi_label, **garbage)
+    return clips_of_rows(audio, table, rows, selection, missing)
 
 
 def unsmear(labels: Sequence[str], mids: dict[str, str], ancestors: dict[str, frozenset[str]]) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyaed.data.clips import ClipSet, read_clips
+from pyaed.data.clips import ClipSet
+from pyaed.data.esc import Selection, read_clips
 from pyaed.data.fsd50k import PARTS, read_fsd50k
 from pyaed.data.splits import split, stratified_split
 from pyaed.errors import UserError
@@ -75,16 +76,17 @@ def read_sets(
     def read(part: str) -> ClipSet | None:
         nonlocal names
         audio, table = get(f"{part}_audio_path"), get(f"{part}_csv_path")
-        common = {
-            "multi_label": bool(get("multi_label")),
-            "use_garbage_class": bool(get("use_garbage_class")),
-            "n_samples_per_garbage_class": get("n_samples_per_garbage_class"),
-            "seed": seed,
-            "require_all": part == "training",
-            "missing": missing,
-        }
+        selection = Selection(
+            class_names=names,
+            file_extension=get("file_extension"),
+            multi_label=bool(get("multi_label")),
+            use_garbage_class=bool(get("use_garbage_class")),
+            n_samples_per_garbage_class=get("n_samples_per_garbage_class"),
+            seed=seed,
+            require_all=part == "training",
+        )
         if name == FSD50K and part in PARTS and not (audio or table):
-            clips = read_fsd50k(PARTS[part], fsd50k, names, get("file_extension"), **common)
+            clips = read_fsd50k(PARTS[part], fsd50k, selection, missing)
             names = clips.class_names
             return clips
         if not audio and not table:
@@ -92,7 +94,7 @@ def read_sets(
         for key, value in (("audio", audio), ("csv", table)):
             if not value:
                 raise UserError(f"dataset.{part}_{key}_path is missing; a set needs its audio_path and its csv_path")
-        clips = read_clips(audio, table, names, get("file_extension"), **common)
+        clips = read_clips(audio, table, selection, missing)
         names = clips.class_names
         return clips
 

@@ -1,6 +1,5 @@
 """Compile and link an image, and say what it takes."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pyaed.boards import BoardDescription, find_board
 from pyaed.errors import UserError, nearest
 from pyaed.files import atomic_path, write_text
 from pyaed.sources import source_root
+from pyaed.workers import worker_count
 
 #: program -> what installs it
 TOOLS = {
@@ -126,7 +126,7 @@ def build_image(
         configure += [f"-DAED_BOARD={description.folder}", f"-DAED_CORE={description.core}"]
         configure += [f"-DAED_GENERATED_DIR={folder}", *cmake_options]
         text = ""
-        for command in (configure, [cmake, "--build", build, "--parallel", str(os.cpu_count() or 1)]):
+        for command in (configure, [cmake, "--build", build, "--parallel", str(worker_count())]):
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             text += f"$ {' '.join(command)}\n{done.stdout.decode(errors='replace')}"
             if done.returncode:

@@ -1,10 +1,8 @@
 """The binding to ``dsp_c``: the very C that runs on the device makes the features on the host."""
 
 import math
-import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -12,6 +10,7 @@ from pyaed.dsp._dsp import ffi, lib
 from pyaed.dsp.spec import CLIP_MAXIMUM, FeatureSpec
 from pyaed.dsp.tables import Tables, make_tables
 from pyaed.errors import UserError
+from pyaed.workers import executor
 
 TABLE_TYPES = {
     "window": "float *",
@@ -114,6 +113,20 @@ def slabs() -> Callable[[tuple[int, ...]], np.ndarray]:
         return slab[used - size : used].reshape(shape)
 
     return empty
+
+
+def _groups(clips: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Yield the clips in groups of `GROUP_SAMPLES` and more."""
+    group: list[np.ndarray] = []
+    samples = 0
+    for clip in clips:
+        group.append(clip)
+        samples += len(clip)
+        if samples >= GROUP_SAMPLES:
+            yield group
+            group, samples = [], 0
+    if group:
+        yield group
 
 
 class FrontEnd:
@@ -252,7 +265,7 @@ class FrontEnd:
     def batch(
         self,
         clips: Iterable[np.ndarray],
-        threads: int | None = None,
+        workers: int | None = None,
         on_clip: Callable[[int], None] | None = None,
     ) -> list[np.ndarray]:
         """Return the patches of many clips, computed by several threads.
@@ -260,47 +273,30 @@ class FrontEnd:
         Parameters
         ----------
         clips : iterable of int16 or float32 arrays (n_samples,)
-        threads : int, optional
-            Default: the processors that this process may use.
+        workers : int, optional
+            See `pyaed.workers.worker_count`.
         on_clip : callable, optional
-            Called with the number of finished clips after each; by one thread at a time.
+            Called with the number of finished clips after each.
 
         Returns
         -------
         list of float32 arrays (n_patches, n_features, patch_length), in the order of the clips
             Many of them lie in one piece of memory of 8 MiB or more, which is freed with the last of them.
         """
-        if threads is None:
-            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        waiting, patches, lock = enumerate(clips), {}, threading.Lock()
+        memory = threading.local()
 
-        def fetch() -> list[tuple[int, np.ndarray]]:
-            group, samples = [], 0
-            with lock:
-                while samples < GROUP_SAMPLES and (item := next(waiting, None)) is not None:
-                    group.append(item)
-                    samples += len(item[1])
-            return group
+        def work(group: list[np.ndarray]) -> list[np.ndarray]:
+            if not hasattr(memory, "empty"):
+                memory.empty = slabs()
+            return self.patches_of(group, memory.empty)
 
-        def work() -> None:
-            empty = slabs()
-            try:
-                while not failed and (group := fetch()):
-                    results = self.patches_of([clip for _, clip in group], empty)
-                    with lock:
-                        for (i, _), result in zip(group, results):
-                            patches[i] = result
-                            if on_clip:
-                                on_clip(len(patches))
-            except BaseException:
-                failed.append(True)
-                raise
-
-        failed: list[bool] = []
-        with ThreadPoolExecutor(threads) as pool:
-            for future in [pool.submit(work) for _ in range(threads)]:
-                future.result()
-        return [patches[i] for i in range(len(patches))]
+        patches: list[np.ndarray] = []
+        for results in executor(workers).map(work, _groups(clips)):
+            for result in results:
+                patches.append(result)
+                if on_clip:
+                    on_clip(len(patches))
+        return patches
 
     def patches(self, log_mel: np.ndarray) -> np.ndarray:
         """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length)."""

@@ -1,8 +1,6 @@
 """The host engine: runs the C kernels of ``nn_c`` on the numbers that the C emitter would print."""
 
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -11,6 +9,7 @@ from pyaed.errors import UserError
 from pyaed.nn._nn import ffi, lib
 from pyaed.nn.lowering import KERNELS
 from pyaed.nn.program import IO_TYPES, Program, Value, load
+from pyaed.workers import executor, worker_count
 
 _CTYPES = {"int8": "int8_t[]", "uint8": "uint8_t[]", "int32": "int32_t[]", "float32": "float[]", "float64": "double[]"}
 
@@ -21,7 +20,7 @@ class Engine:
     Parameters
     ----------
     source : path of a ``.tflite`` file, its content, a Graph or a Program
-    threads : how many inferences of a batch run side by side; default: as many as there are processors
+    workers : how many inferences of a batch run side by side; see `pyaed.workers.worker_count`
 
     Raises
     ------
@@ -29,9 +28,9 @@ class Engine:
         The model cannot be read or holds an operator, type or shape that is not supported.
     """
 
-    def __init__(self, source, threads: int | None = None):
+    def __init__(self, source, workers: int | None = None):
         self.program: Program = load(source)
-        self.threads = threads or os.cpu_count() or 1
+        self.workers = worker_count(workers)
         self._alive: list = []  # what the C structs point at
         nodes = ffi.new("aed_nn_node[]", max(1, len(self.program.nodes)))
         for node, entry in zip(self.program.nodes, nodes):
@@ -85,12 +84,9 @@ class Engine:
                 if status != lib.AED_OK:
                     raise RuntimeError(f"aed_nn_run returned {status}")
 
-        workers = min(self.threads, len(inputs))
-        if workers <= 1:
-            work(np.arange(len(inputs)))
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(work, np.array_split(np.arange(len(inputs)), workers)))
+        workers = max(1, min(self.workers, len(inputs)))
+        for _ in executor(workers).map(work, np.array_split(np.arange(len(inputs)), workers)):
+            pass
         return outputs.reshape(len(inputs), *_without_batch(end))
 
     def predict(self, patches: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from pyaed.operations.board import verify
 from pyaed.operations.chains import OPERATIONS, finish, run_mode
 from pyaed.operations.clips import check, check_dataset
 from pyaed.operations.crossval import crossval
+from pyaed.operations.demo import demo
+from pyaed.operations.features import write_features
 from pyaed.operations.monitor import monitor
 from pyaed.operations.on_target import evaluate_on_board
 from pyaed.operations.run import Run, start
@@ -16,10 +18,12 @@ __all__ = [
     "check",
     "check_dataset",
     "crossval",
+    "demo",
     "evaluate_on_board",
     "finish",
     "monitor",
     "run_mode",
     "start",
     "verify",
+    "write_features",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pyaed.data import check_clips, extract_features, read_clips, read_sets, shared_clips
+from pyaed.data import Selection, check_clips, extract_features, read_clips, read_sets, shared_clips
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 
@@ -75,8 +75,8 @@ def test_what_the_user_is_told(folder, break_it, arguments, message):
     break_it(folder)
 
     def read():
-        clips = read_clips(folder / "audio", folder / "meta.csv", **arguments)
-        extract_features(clips, FrontEnd(SPEC), PREPROCESSING, cache=False, threads=1)
+        clips = read_clips(folder / "audio", folder / "meta.csv", Selection(**arguments))
+        extract_features(clips, FrontEnd(SPEC), PREPROCESSING, cache=False, workers=1)
 
     with pytest.raises(UserError) as error:
         read()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pyaed.data import list_clips, read_clips
+from pyaed.data import Selection, list_clips, read_clips
 from pyaed.errors import UserError
 
 
@@ -35,7 +35,7 @@ def test_all_categories_sorted(tmp_path):
 
 
 def test_subset_keeps_the_given_order_and_ignores_files_of_other_classes(tmp_path):
-    clips = read_clips(*make_set(tmp_path, ROWS, files=["a.wav", "b.wav", "c.wav"]), ["rain", "dog"])
+    clips = read_clips(*make_set(tmp_path, ROWS, files=["a.wav", "b.wav", "c.wav"]), Selection(["rain", "dog"]))
     assert clips.class_names == ("rain", "dog")
     assert [c.label for c in clips] == [1, 0, 1]
 
@@ -43,7 +43,7 @@ def test_subset_keeps_the_given_order_and_ignores_files_of_other_classes(tmp_pat
 def test_names_without_extension_subfolders_backslashes_bom_and_no_fold(tmp_path):
     audio, table = make_set(tmp_path, ["a,dog", "sub\\b.c,rain"], "filename,category", ["a.flac", "sub/b.c.wav"])
     table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
-    clips = read_clips(audio, table, file_extension=".wav")
+    clips = read_clips(audio, table, Selection(file_extension=".wav"))
     assert [(c.name, c.path.name, c.fold) for c in clips] == [("a", "a.flac", None), ("sub/b.c", "b.c.wav", None)]
 
 
@@ -57,19 +57,19 @@ def test_garbage_class_comes_last_and_is_drawn_by_seed(tmp_path):
     rows = [f"{category}{i}.wav,1,{category}" for category in ("dog", "rain", "axe", "bell") for i in range(6)]
     where = make_set(tmp_path, rows)
     kwargs = {"class_names": ["rain", "dog"], "use_garbage_class": True}
-    clips = read_clips(*where, **kwargs, n_samples_per_garbage_class=2, seed=3)
+    clips = read_clips(*where, Selection(**kwargs, n_samples_per_garbage_class=2, seed=3))
     assert clips.class_names == ("rain", "dog", "other")
     other = [c for c in clips if c.label == 2]
     assert sorted(c.category for c in other) == ["axe", "axe", "bell", "bell"]
-    assert clips == read_clips(*where, **kwargs, n_samples_per_garbage_class=2, seed=3)
-    assert read_clips(*where, **kwargs).class_counts()["other"] == 6, "balanced by default"
-    again = read_clips(*where, clips.class_names, use_garbage_class=True)
+    assert clips == read_clips(*where, Selection(**kwargs, n_samples_per_garbage_class=2, seed=3))
+    assert read_clips(*where, Selection(**kwargs)).class_counts()["other"] == 6, "balanced by default"
+    again = read_clips(*where, Selection(clips.class_names, use_garbage_class=True))
     assert again.class_names == clips.class_names, "a model's names may end with other"
 
 
 def test_multi_label(tmp_path):
     where = make_set(tmp_path, ["a.wav,\"['dog', 'rain']\"", "b.wav,rain", 'c.wav,"dog;axe"'], "filename,category")
-    clips = read_clips(*where, multi_label=True)
+    clips = read_clips(*where, Selection(multi_label=True))
     assert clips.class_names == ("axe", "dog", "rain")
     assert [c.label for c in clips] == [(1, 2), (2,), (0, 1)]
 
@@ -104,7 +104,7 @@ def test_messages(tmp_path, case):
     rows, header, kwargs, message = BAD[case]
     audio, table = make_set(tmp_path, rows, header or "filename,fold,category" if header != "" else "", ["a.wav"])
     with pytest.raises(UserError) as error:
-        read_clips(audio, table, **kwargs)
+        read_clips(audio, table, Selection(**kwargs))
     assert message in str(error.value)
     assert "meta.csv" in str(error.value) or "class_names" in str(error.value)
 
@@ -128,7 +128,7 @@ def test_csv_that_is_no_text(tmp_path):
 
 
 def test_small_test_set_may_lack_a_class(tmp_path, caplog):
-    clips = read_clips(*make_set(tmp_path, ROWS), ["dog", "bell"], require_all=False)
+    clips = read_clips(*make_set(tmp_path, ROWS), Selection(["dog", "bell"], require_all=False))
     assert clips.class_names == ("dog", "bell")
     assert "class 'bell' has no clips" in caplog.text
 

@@ -25,7 +25,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(clips):
-    return extract_features(clips, FrontEnd(SPEC), PREPROCESSING, cache=False, threads=1)
+    return extract_features(clips, FrontEnd(SPEC), PREPROCESSING, cache=False, workers=1)
 
 
 def entries(folder):
@@ -46,7 +46,7 @@ def test_patches_are_those_of_the_front_end(clips, expected):
 def test_threads_and_cache_change_no_bit(clips, expected, tmp_path, caplog):
     caplog.set_level("INFO")
     for hits in (0, 16):
-        found = extract_features(clips, FrontEnd(SPEC), PREPROCESSING, tmp_path, threads=4)
+        found = extract_features(clips, FrontEnd(SPEC), PREPROCESSING, tmp_path, workers=4)
         np.testing.assert_array_equal(found.patches, expected.patches)
         np.testing.assert_array_equal(found.clip_index, expected.clip_index)
         assert f"{hits} clips from the cache" in caplog.records[-1].getMessage()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from pyaed.dsp._dsp import lib
-from signals import signals
 from specs import SPECS
+from support.signals import signals
 
 from pyaed.dsp import FrontEnd
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from builds import FLAGS, ISA_FLAGS, binding, compiled
 from golden import GOLDEN, golden
-from signals import signals
 from specs import HOST_ONLY, SPECS
 from streams import Stream, streamable_part
 from support import m33
+from support.signals import signals
 
 from pyaed.data import load_pcm
 from pyaed.dsp import FrontEnd, _dsp, frontend, quantize, to_pcm

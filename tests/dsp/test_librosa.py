@@ -5,8 +5,8 @@ import dataclasses
 import librosa
 import numpy as np
 import pytest
-from signals import signals
 from specs import SPECS
+from support.signals import signals
 
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.dsp.tables import mel_filters

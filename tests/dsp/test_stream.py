@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyaed.dsp._dsp import ffi, lib
-from signals import signals
 from specs import HOST_ONLY, SPECS
 from streams import Stream, streamable_part
+from support.signals import signals
 
 from pyaed.dsp import FrontEnd, quantize
 

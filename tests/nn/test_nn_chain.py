@@ -15,7 +15,7 @@ from pyaed.nn.program import lower_all, place
 
 
 def assert_same(content: bytes, program, whole, seed: int) -> None:
-    engine, reference = Engine(program, threads=1), Engine(whole, threads=1)
+    engine, reference = Engine(program, workers=1), Engine(whole, workers=1)
     shape = program.input.shape
     batch = np.random.default_rng(seed).integers(-128, 128, (2, *shape[1:])).astype(np.int8)
     assert engine.run(batch).tobytes() == reference.run(batch).tobytes()

@@ -20,8 +20,8 @@ GRAPHS = int(os.environ.get("PYAED_GRAPHS", "60"))
 def test_random_graphs(choices):
     content = random_graph(choices)
     graph = read_tflite(content)
-    engine, reference = Engine(compile_graph(graph), threads=1), Reference(content)
-    banded = Engine(compile_graph(graph, 0), threads=1)
+    engine, reference = Engine(compile_graph(graph), workers=1), Reference(content)
+    banded = Engine(compile_graph(graph, 0), workers=1)
     for x in inputs(engine.program.input, 2, GRAPHS):
         assert differences(engine, reference, x[0]) == []
         assert differences(banded, reference, x[0]) == []

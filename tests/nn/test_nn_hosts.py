@@ -29,7 +29,7 @@ def kernels(request, tmp_path_factory):
 
 @pytest.mark.parametrize("content", [residual_network(), *(convolution_stack(seed) for seed in range(12))])
 def test_the_same_bytes(kernels, content):
-    engine = Engine(compile_graph(read_tflite(content), 0), threads=1)
+    engine = Engine(compile_graph(read_tflite(content), 0), workers=1)
     shape, dtype = engine.program.input.shape, engine.program.input.dtype
     batch = np.random.default_rng(1).integers(-128, 128, (3, *shape[1:])).astype(dtype)
     expected = engine.run(batch).tobytes()

@@ -23,7 +23,7 @@ TOO_LARGE = ("yamnet 1024",)
 
 
 def assert_equal(content: bytes, batch: np.ndarray) -> Engine:
-    engine, reference = Engine(content, threads=1), Reference(content)
+    engine, reference = Engine(content, workers=1), Reference(content)
     for x in batch:
         assert differences(engine, reference, x[0]) == []
     return engine

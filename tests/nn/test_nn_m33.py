@@ -70,7 +70,7 @@ def random_layer(seed: int) -> bytes:
 
 
 def assert_equal(contents: list, n: int = 2, flags: tuple[str, ...] = ()) -> list[Engine]:
-    engines = [Engine(content, threads=1) for content in contents]
+    engines = [Engine(content, workers=1) for content in contents]
     jobs = [(engine.program, inputs(engine.program.input, n, seed)) for seed, engine in enumerate(engines)]
     result = run(jobs, flags)
     for number, (engine, (program, batch), runs) in enumerate(zip(engines, jobs, result.runs)):

@@ -19,7 +19,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_models(shared, name):
     content = (shared / "pretrained" / name).read_bytes()
-    engine, reference = Engine(content, threads=2), Reference(content)
+    engine, reference = Engine(content, workers=2), Reference(content)
     assert engine.program.macs == PUBLISHED[name]
     shape = engine.program.input.shape[1:]
     random = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def test_published_models(shared, name):
 
 
 def test_float_batches_are_quantized_and_channels_may_be_left_out():
-    engine = Engine(residual_network(), threads=3)
+    engine = Engine(residual_network(), workers=3)
     batch = np.random.default_rng(0).normal(0, 1, (7, 12, 10)).astype(np.float32)
     assert (engine.run(batch) == engine.run(batch[..., np.newaxis])).all()
     assert engine.run(batch).shape == (7, 5)

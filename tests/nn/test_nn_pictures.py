@@ -40,7 +40,7 @@ def test_a_chain_shows_its_stages():
 
 
 def test_profile_of_the_host_and_its_bars():
-    engine = Engine(residual_network(), threads=1)
+    engine = Engine(residual_network(), workers=1)
     times = engine.profile(np.zeros(engine.program.input.shape[1:], np.float32), runs=3)
     assert len(times) == len(engine.program.nodes)
     assert all(t > 0 for t in times)

@@ -26,7 +26,7 @@ def read_and_run(content: bytes) -> None:
         read_metadata_buffer(content)
         program = compile_graph(read_tflite(content))
         if program.macs < 10**6 and program.arena_size < 10**6:
-            Engine(program, threads=1).run(np.zeros((1, *program.input.shape[1:]), program.input.dtype))
+            Engine(program, workers=1).run(np.zeros((1, *program.input.shape[1:]), program.input.dtype))
     except UserError as error:
         assert len(str(error)) > 10  # noqa: PT017
 

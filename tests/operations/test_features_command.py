@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from signals import signals
+from support.signals import signals
 
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
-from pyaed.features import write_features
+from pyaed.operations import write_features
 
 PREPROCESSING = {"target_rate": 16000, "top_db": None, "min_length": None}
 

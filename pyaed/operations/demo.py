@@ -1,12 +1,16 @@
 """The main job in one command, on a synthetic sound set or on any data set in ESC format."""
 
-import csv
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from pyaed import config, operations
+from pyaed import config
+from pyaed.data.esc import has_columns, read_rows
 from pyaed.errors import UserError
+from pyaed.operations.board import verify
+from pyaed.operations.chains import run_mode
+from pyaed.operations.run import start
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +83,10 @@ def demo(
         "hydra": {"run": {"dir": str(out / "run")}},
     }
     settings = config.parse(config.override(tree, overrides), "demo")
-    run = operations.start(settings, overrides)
+    run = start(settings, overrides)
     run.echo = echo
-    operations.run_mode(run)
-    equal = operations.verify(run, TEST_CLIPS_VERIFIED)
+    run_mode(run)
+    equal = verify(run, TEST_CLIPS_VERIFIED)
     echo("written:")
     for label, path in (
         ("configuration", run.folder / ".hydra" / "config.yaml"),
@@ -101,7 +105,7 @@ def find_dataset(folder: Path) -> tuple[Path, Path]:
     """Return the folder of the clips and the CSV of a data set in ESC format."""
     if not folder.is_dir():
         raise UserError(f"--data: {folder} is not a folder")
-    tables = [path for path in sorted(folder.rglob("*.csv")) if {"filename", "category"} <= set(_header(path))]
+    tables = [path for path in sorted(folder.rglob("*.csv")) if has_columns(path)]
     if len(tables) != 1:
         raise UserError(
             f"--data: {folder} has {len(tables)} CSV files with the columns filename and category, expected one"
@@ -110,19 +114,9 @@ def find_dataset(folder: Path) -> tuple[Path, Path]:
     return (audio if audio.is_dir() else folder), tables[0]
 
 
-def _header(path: Path) -> list[str]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return next(csv.reader(file), [])
-    except (OSError, UnicodeDecodeError):
-        return []
-
-
-def _folds(table: Path) -> dict:
+def _folds(table: Path) -> dict[str, Any]:
     """Test on the last fold and validate on the one before, where there are at least three."""
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        values = {row.get("fold") or "" for row in csv.DictReader(file)}
-    if "" in values or len(values) < 3:
+    folds = sorted({row.fold for row in read_rows(table)}, key=lambda fold: (fold is not None, fold))
+    if folds[0] is None or len(folds) < 3:
         return {"test_split": 0.2}
-    folds = sorted(int(value) for value in values if value.lstrip("-").isdigit())
     return {"test_folds": folds[-1:], "validation_folds": folds[-2:-1]}

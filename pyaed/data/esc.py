@@ -1,0 +1,286 @@
+"""The ESC format: a folder of clips and a CSV with `filename`, `category` and, optionally, `fold`."""
+
+import csv
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from pyaed.data.clips import AUDIO_EXTENSIONS, Clip, ClipSet, listing, near_file
+from pyaed.errors import UserError, nearest
+from pyaed.files import native_path
+
+log = logging.getLogger(__name__)
+
+GARBAGE_CLASS = "other"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which clips of a table make a set, and what their labels are.
+
+    Attributes
+    ----------
+    class_names : sequence of str, optional
+        Categories to use, in output order. Default: all, sorted.
+    file_extension : str, optional
+        Tried first for file names without extension; wav, flac, ogg and mp3 come after it.
+    multi_label : bool
+        Labels are tuples of class indices.
+    use_garbage_class : bool
+        Draw clips from the categories that `class_names` leaves out into a class `other`, which comes last.
+    n_samples_per_garbage_class : int, optional
+        Clips drawn from each such category; by default so many that `other` is about as large as the mean class.
+    seed : int
+        Seed of that draw.
+    require_all : bool
+        Whether a class without clips is an error (training) or only reported (a small test set).
+    """
+
+    class_names: Sequence[str] | None = None
+    file_extension: str | None = None
+    multi_label: bool = False
+    use_garbage_class: bool = False
+    n_samples_per_garbage_class: int | None = None
+    seed: int = 0
+    require_all: bool = True
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: where it stands, the clip's name, its categories as written and one by one, its fold."""
+
+    line: int
+    name: str
+    category: str
+    categories: tuple[str, ...]
+    fold: int | None
+
+
+def read_clips(
+    audio_path: str | os.PathLike[str],
+    csv_path: str | os.PathLike[str],
+    selection: Selection = EVERYTHING,
+    missing: list[str] | None = None,
+) -> ClipSet:
+    """Read a data set in ESC format.
+
+    Parameters
+    ----------
+    audio_path : path
+        Folder of the clips.
+    csv_path : path
+        CSV file with a header. `filename` is relative to `audio_path`, with or without extension; `category` is the
+        class name (for `multi_label` a list such as ``dog,rain`` or ``['dog', 'rain']``); `fold`, if there, an integer.
+    selection : Selection
+    missing : list, optional
+        Gets the names of clips whose file isn't there; by default that is an error.
+
+    Returns
+    -------
+    ClipSet
+        Clips in the order of the CSV, garbage clips after them.
+
+    Raises
+    ------
+    UserError
+        For a missing file, folder, column, clip or class, a name that leads out of `audio_path`, a bad fold, a clip
+        that is listed twice.
+    """
+    csv_path = native_path(csv_path)
+    rows = read_rows(csv_path, selection.multi_label)
+    return clips_of_rows(native_path(audio_path), csv_path, rows, selection, missing)
+
+
+def clips_of_rows(
+    audio_path: Path, csv_path: Path, rows: Sequence[Row], selection: Selection, missing: list[str] | None = None
+) -> ClipSet:
+    """Choose classes and find the files of rows that were read; see `read_clips`."""
+    if not audio_path.is_dir():
+        raise UserError(f"audio folder {audio_path} does not exist{near_file(audio_path)}")
+    names = _class_names(selection, Counter(name for row in rows for name in row.categories), csv_path)
+    index = {name: i for i, name in enumerate(names)}
+    chosen: list[tuple[Row, tuple[int, ...]]] = []
+    unused: dict[str, list[Row]] = {}
+    for row in rows:
+        labels = tuple(sorted(index[name] for name in row.categories if name in index))
+        if labels:
+            chosen.append((row, labels))
+        else:
+            unused.setdefault(row.categories[0], []).append(row)
+    if selection.use_garbage_class:
+        chosen += _garbage(selection, csv_path, names, len(chosen), unused)
+        names = (*names, GARBAGE_CLASS)
+
+    finder = _Finder(audio_path, csv_path, selection.file_extension)
+    clips = tuple(
+        Clip(finder.find(row), row.name, labels if selection.multi_label else labels[0], row.category, row.fold)
+        for row, labels in chosen
+    )
+    if missing is None:
+        finder.report()
+    else:
+        missing += [row.name for row in finder.missing]
+    if not clips:
+        raise UserError(f"{csv_path} lists no clip of the classes {listing(names)}")
+    return ClipSet(clips, names)
+
+
+def _garbage(
+    selection: Selection, csv_path: Path, names: tuple[str, ...], n_chosen: int, unused: dict[str, list[Row]]
+) -> list[tuple[Row, tuple[int, ...]]]:
+    """Draw the clips of the class `other` from the categories that weren't chosen."""
+    if not unused and selection.require_all:
+        raise UserError(
+            f"dataset.use_garbage_class is set, but every category of {csv_path} is in class_names; "
+            "there must be others to draw the class 'other' from"
+        )
+    n_each = selection.n_samples_per_garbage_class
+    if n_each is None:
+        n_each = max(1, round(n_chosen / len(names) / max(1, len(unused))))
+    rng = np.random.default_rng(selection.seed)
+    drawn = []
+    for category in sorted(unused):
+        group = unused[category]
+        drawn += [(group[i], (len(names),)) for i in sorted(rng.permutation(len(group))[:n_each])]
+    return drawn
+
+
+def has_columns(path: Path) -> bool:
+    """Tell whether a file is a table in ESC format, by its header."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            columns = next(csv.reader(file, skipinitialspace=True), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    return {"filename", "category"} <= {column.strip() for column in columns}
+
+
+def read_rows(path: Path, multi_label: bool = False) -> list[Row]:
+    """Return the lines of a table in ESC format; see `read_clips` for what is an error."""
+    if not path.is_file():
+        raise UserError(f"CSV file {path} does not exist{near_file(path)}")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            columns = [(c or "").strip() for c in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            for wanted in ("filename", "category"):
+                if wanted not in columns:
+                    raise UserError(
+                        f"{path} has no column '{wanted}'{nearest(wanted, columns)}; "
+                        f"its first line gives: {', '.join(columns) or 'nothing'}"
+                    )
+            rows = [_row(path, reader.line_num, record, multi_label) for record in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    if not rows:
+        raise UserError(f"{path} has a header but no clips")
+    _check_duplicates(rows, path)
+    return rows
+
+
+def _row(path: Path, line: int, record: dict[str, str | None], multi_label: bool) -> Row:
+    name = (record["filename"] or "").strip().replace("\\", "/")
+    category = (record["category"] or "").strip()
+    for column, value in (("filename", name), ("category", category)):
+        if not value:
+            raise UserError(f"{path}, line {line}: empty '{column}'")
+    if "\0" in name or PureWindowsPath(name).is_absolute() or name.startswith("/") or PureWindowsPath(name).drive:
+        raise UserError(f"{path}, line {line}: filename {name!r} must be relative to the audio folder")
+    clean = os.path.normpath(name).replace(os.sep, "/")
+    if clean == ".." or clean.startswith("../"):
+        raise UserError(f"{path}, line {line}: filename {name!r} leads out of the audio folder")
+    text = (record.get("fold") or "").strip()
+    try:
+        fold = int(text) if text else None
+    except ValueError:
+        raise UserError(f"{path}, line {line}: fold {text!r} is not an integer") from None
+    categories = _categories(path, line, category) if multi_label else (category,)
+    return Row(line, clean, category, categories, fold)
+
+
+def _check_duplicates(rows: list[Row], path: Path) -> None:
+    seen: dict[str, Row] = {}
+    for row in rows:
+        first = seen.setdefault(row.name, row)
+        if first is not row:
+            raise UserError(
+                f"{path} lists {row.name} twice, in lines {first.line} ('{first.category}') and {row.line} "
+                f"('{row.category}'); a clip may stand there once"
+            )
+
+
+def _categories(path: Path, line: int, category: str) -> tuple[str, ...]:
+    names = tuple(part.strip(" '\"") for part in category.strip("[]() ").replace(";", ",").split(","))
+    names = tuple(dict.fromkeys(name for name in names if name))
+    if not names:
+        raise UserError(f"{path}, line {line}: category {category!r} holds no class name")
+    return names
+
+
+def _class_names(selection: Selection, found: Counter[str], path: Path) -> tuple[str, ...]:
+    wanted, use_garbage_class = selection.class_names, selection.use_garbage_class
+    if not wanted:
+        names = tuple(sorted(found))
+    else:
+        names = tuple(str(name) for name in wanted)
+        twice = [name for name, n in Counter(names).items() if n > 1]
+        if twice:
+            raise UserError(f"class_names holds {listing(twice)} more than once")
+        # A model with a garbage class brings 'other' among its names.
+        if use_garbage_class and names[-1] == GARBAGE_CLASS:
+            names = names[:-1]
+        for name in names:
+            if not found[name]:
+                message = (
+                    f"class '{name}' has no clips in {path}{nearest(name, found)}; "
+                    f"categories there: {listing(sorted(found))}"
+                )
+                if selection.require_all:
+                    raise UserError(message)
+                log.warning(message)
+    if use_garbage_class and GARBAGE_CLASS in names:
+        raise UserError(
+            f"class '{GARBAGE_CLASS}' stands in class_names and dataset.use_garbage_class adds another; "
+            "rename the one or switch off the other"
+        )
+    return names
+
+
+class _Finder:
+    """Looks up clips in the audio folder and collects those that are missing, for one message."""
+
+    def __init__(self, audio_path: Path, csv_path: Path, file_extension: str | None):
+        self.audio_path, self.csv_path = audio_path, csv_path
+        extension = (file_extension or "").strip().lstrip(".")
+        self.endings = ("", *dict.fromkeys((f".{extension}", *AUDIO_EXTENSIONS) if extension else AUDIO_EXTENSIONS))
+        self.missing: list[Row] = []
+
+    def find(self, row: Row) -> Path:
+        for ending in self.endings:
+            path = self.audio_path / (row.name + ending)
+            if path.is_file():
+                return path
+        self.missing.append(row)
+        return self.audio_path / row.name
+
+    def report(self) -> None:
+        if not self.missing:
+            return
+        first = self.missing[0]
+        more = f" ({len(self.missing)} clips are missing in all)" if len(self.missing) > 1 else ""
+        tried = " or ".join(ending for ending in self.endings if ending)
+        raise UserError(
+            f"{self.csv_path}, line {first.line}: no file {first.name} in {self.audio_path}, nor with {tried} added"
+            f"{near_file(self.audio_path / first.name)}{more}"
+        )
