@@ -25,33 +25,37 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support.m33_engine import CORE, FLAGS
 
 from pyaed import nn, text
+from pyaed.generators import own
 from pyaed.measure import estimate, instruction_mix
 from pyaed.measure.published import PUBLISHED_MS
 from pyaed.sources import source_root
 
 ROOT = source_root()
 
+# What `instruction_mix.inference` calls; nothing runs it.
 MAIN = """
-#include "aed_model.h"
-static uint8_t input[{input_size}] __attribute__((aligned(16)));
-static uint8_t output[{output_size}] __attribute__((aligned(16)));
-static uint8_t arena[AED_MODEL_ARENA_SIZE] __attribute__((aligned(16)));
-int main(void) {{ return aed_nn_run(&aed_model, input, output, arena, 0, 0); }}
+#include "aed_engine_model.h"
+static uint8_t arena[AED_ENGINE_MEMORY_SIZE] __attribute__((aligned(16)));
+int main(void) {
+  aed_engine engine;
+  aed_engine_load(&engine, &aed_image_model, arena, sizeof arena);
+  return aed_engine_profile(&engine, arena, arena, 0, 0);
+}
 """
+INCLUDES = ("nn_c/include", "dsp_c/include", "firmware/engine", "firmware/engine/own")
 
 
 def image(model: str, folder: Path) -> Path:
     """Link engine and model for the Cortex-M33, without a board."""
-    program = nn.compile_graph(nn.read_tflite(model))
-    nn.write_c(program, folder)
-    sizes = {f"{end}_size": 4 * getattr(program, end).size for end in ("input", "output")}
-    (folder / "main.c").write_text(MAIN.format(**sizes))
+    own.engine_model(nn.compile_graph(nn.read_tflite(model))).write(folder)
+    (folder / "main.c").write_text(MAIN)
     board = ROOT / "firmware" / "boards" / "mps2_an505"
     elf = folder / "model.elf"
+    engine = [*sorted((ROOT / "firmware/engine/own").glob("*.c")), *sorted((ROOT / "nn_c" / "src").glob("*.c"))]
     subprocess.run(
-        ["arm-none-eabi-gcc", *CORE, *FLAGS, f"-I{folder}", f"-I{ROOT}/nn_c/include", f"-I{ROOT}/dsp_c/include",
+        ["arm-none-eabi-gcc", *CORE, *FLAGS, f"-I{folder}", *(f"-I{ROOT / part}" for part in INCLUDES),
          "-nostartfiles", "-static", f"-T{board / 'link.ld'}", "-Wl,--gc-sections", "-Wl,-e,main", "-o", elf,
-         folder / "main.c", folder / "aed_model.c", *sorted((ROOT / "nn_c" / "src").glob("*.c"))],
+         *sorted(folder.glob("*.c")), *engine],
         check=True,
     )  # fmt: skip
     return elf

@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "aed_detector_settings.h"
+#include "aed_engine_model.h"
 #include "aed_exchange.h"
 #include "aed_features.h"
 #include "aed_identity.h"
-#include "aed_model.h"
 #include "board.h"
 
 #define HEADER sizeof(aed_link_header)
@@ -33,35 +34,35 @@ void aed_put_reply(aed_exchange *x, const void *fields, size_t size) {
 void aed_start_clip(aed_commands *commands) {
   aed_live_stop(&commands->live);
   /* Can't fail: main has tried it. */
-  (void)aed_detector_start(&commands->detector, &aed_features, aed_features.patch_hop);
+  (void)aed_classifier_start(&commands->classifier, aed_features.patch_hop);
   commands->position = 0;
   commands->patches = 0;
 }
 
 aed_status aed_on_identify(aed_commands *commands, aed_exchange *x) {
-  const aed_nn_io *input = &commands->detector.model->input;
-  const aed_nn_io *output = &commands->detector.model->output;
+  const aed_engine_tensor *input = &commands->engine.input;
+  const aed_engine_tensor *output = &commands->engine.output;
   aed_link_identify_reply reply = {
       .protocol_version = AED_LINK_PROTOCOL_VERSION,
       .max_payload = AED_LINK_MAX_PAYLOAD,
       .n_classes = AED_N_CLASSES,
-      .n_nodes = AED_N_NODES,
+      .n_nodes = AED_ENGINE_N_NODES,
       .sample_rate = aed_features.sample_rate,
       .hop_length = aed_features.hop_length,
-      .n_mels = AED_N_MELS,
-      .patch_length = (uint16_t)aed_features.patch_length,
-      .garbage_class = (int16_t)aed_garbage_class,
-      .multi_label = (uint16_t)aed_multi_label,
-      .unknown_threshold = aed_unknown_threshold,
+      .n_mels = AED_FEATURES_WIDTH,
+      .patch_length = AED_FEATURES_PATCH_LENGTH,
+      .garbage_class = (int16_t)aed_classifier_settings.garbage_class,
+      .multi_label = (uint16_t)aed_detector_settings.events->multi_label,
+      .unknown_threshold = aed_classifier_settings.unknown_threshold,
       .input_type = (uint32_t)input->type,
-      .input_size = AED_INPUT_SIZE,
+      .input_size = input->size,
       .input_scale = input->scale,
       .input_zero_point = input->zero_point,
       .output_type = (uint32_t)output->type,
-      .output_size = AED_OUTPUT_SIZE,
+      .output_size = output->size,
       .output_scale = output->scale,
       .output_zero_point = output->zero_point,
-      .arena_size = commands->detector.model->arena_size,
+      .arena_size = AED_ENGINE_MEMORY_SIZE,
       .counter_numerator = aed_board.counter_numerator,
       .counter_denominator = aed_board.counter_denominator,
       .calibration_count = aed_board.calibration_count,
@@ -75,28 +76,26 @@ aed_status aed_on_identify(aed_commands *commands, aed_exchange *x) {
   PUT_TEXT(reply.counter_unit, aed_board.counter_unit);
   PUT_TEXT(reply.board, aed_board.name);
   PUT_TEXT(reply.pyaed_version, aed_pyaed_version);
-  PUT_TEXT(reply.model_name, commands->detector.model->name);
-  PUT_TEXT(reply.model_hash, commands->detector.model->hash);
+  PUT_TEXT(reply.model_name, commands->engine.name);
+  PUT_TEXT(reply.model_hash, commands->engine.hash);
   PUT_TEXT(reply.feature_hash, aed_features_hash);
   aed_put_reply(x, &reply, sizeof reply);
   return AED_OK;
 }
 
 aed_status aed_on_names(aed_commands *commands, aed_exchange *x) {
-  static const struct {
-    const char *const *names;
-    uint32_t n;
-  } tables[] = {{aed_class_names, AED_N_CLASSES}, {aed_model_node_names, AED_N_NODES}};
+  enum { CLASSES, NODES };
   aed_link_names_request request;
-  (void)commands;
   memcpy(&request, x->request, sizeof request);
-  if (request.table >= sizeof tables / sizeof tables[0]) {
+  if (request.table > NODES) {
     return AED_ERR_ARGUMENT;
   }
+  const uint32_t n = request.table == CLASSES ? AED_N_CLASSES : commands->engine.n_nodes;
   aed_link_names_reply reply = {.first = request.first, .count = 0};
   size_t used = sizeof reply;
-  for (uint32_t i = request.first; i < tables[request.table].n; i++) {
-    const char *name = tables[request.table].names[i];
+  for (uint32_t i = request.first; i < n; i++) {
+    const char *name =
+        request.table == CLASSES ? aed_class_names[i] : aed_engine_node_name(&commands->engine, i);
     const size_t size = strlen(name) + 1;
     if (size > AED_MAX_BODY - used) {
       break;
@@ -127,7 +126,7 @@ aed_status aed_on_counters(aed_commands *commands, aed_exchange *x) {
 
 void aed_commands_reset(aed_commands *commands) {
   aed_start_clip(commands);
-  memset(commands->detector.input, 0, AED_INPUT_SIZE);
+  memset(commands->classifier.input, 0, AED_ENGINE_INPUT_SIZE);
   memset(&commands->receiver->counters, 0, sizeof commands->receiver->counters);
 }
 

@@ -3,21 +3,23 @@
 #ifndef AED_COMMANDS_H
 #define AED_COMMANDS_H
 
-#include "aed_detector.h"
+#include "aed_classifier.h"
 #include "aed_frame.h"
 #include "aed_live.h"
 
 typedef struct {
-  aed_detector detector;
+  aed_engine engine;
+  aed_classifier classifier;    /* over `engine` */
+  aed_detector detector;        /* over `classifier` */
+  aed_live live;                /* of `detector` */
   aed_frame_receiver *receiver; /* its counters are reported */
-  aed_live live;                /* bound to `detector` */
   uint32_t position;            /* samples of the current clip taken so far */
   uint32_t patches;             /* patches of the current clip taken so far */
   uint32_t microphone_rate;     /* Hz; 0 while it is off */
   uint32_t recorded;            /* samples given out since the microphone was started */
 } aed_commands;
 
-/* The state of a fresh start. Detector and live detector must be bound. */
+/* The state of a fresh start. All parts must be bound. */
 void aed_commands_reset(aed_commands *commands);
 
 /* Answer a request of n bytes (at least a header; aligned to 8). reply:

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "aed_exchange.h"
-#include "aed_features.h"
+#include "aed_detector_settings.h"
 #include "board.h"
 
 static void stop_recording(aed_commands *commands) {
@@ -50,9 +50,9 @@ aed_status aed_on_listen(aed_commands *commands, aed_exchange *x) {
   const aed_status status = aed_live_start(&commands->live, request.source, request.output);
   const aed_link_listen_reply reply = {
       .source = commands->live.source,
-      .patch_hop = AED_LIVE_PATCH_HOP * AED_FEATURES_HOP_LENGTH,
-      .patch_samples = AED_LIVE_PATCH_SAMPLES,
-      .settings_crc = AED_LIVE_CRC,
+      .patch_hop = commands->detector.hop_samples,
+      .patch_samples = commands->detector.patch_samples,
+      .settings_crc = AED_DETECTOR_CRC,
   };
   aed_put_reply(x, &reply, sizeof reply);
   return status;
@@ -62,13 +62,16 @@ aed_status aed_on_stream(aed_commands *commands, aed_exchange *x) {
   aed_live *live = &commands->live;
   aed_link_stream_request request;
   memcpy(&request, x->request, sizeof request);
-  if (live->source != AED_LIVE_LINK || request.position != live->position) {
+  if (live->source != AED_LIVE_LINK || request.position != live->detector->position) {
     return AED_ERR_STATE;
   }
   const int16_t *pcm = (const int16_t *)(const void *)(x->request + sizeof request);
   const aed_status status =
       aed_live_take(live, pcm, (x->request_size - sizeof request) / sizeof *pcm);
-  const aed_link_stream_reply reply = {.position = live->position, .patches = live->patches};
+  const aed_link_stream_reply reply = {
+      .position = live->detector->position,
+      .patches = live->detector->patches,
+  };
   aed_put_reply(x, &reply, sizeof reply);
   return status;
 }

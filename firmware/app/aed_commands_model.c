@@ -3,19 +3,20 @@
 #include <string.h>
 
 #include "aed_crc32.h"
+#include "aed_engine_model.h"
 #include "aed_exchange.h"
 #include "aed_features.h"
 #include "aed_identity.h"
-#include "aed_model.h"
 #include "board.h"
 
-_Static_assert(AED_N_MELS * sizeof(float) + sizeof(aed_link_features_reply) <= AED_MAX_BODY,
+_Static_assert(AED_FEATURES_WIDTH * sizeof(float) + sizeof(aed_link_features_reply) <= AED_MAX_BODY,
                "a frame must fit in one reply");
 _Static_assert(AED_N_CLASSES * sizeof(float) + sizeof(aed_link_detect_reply) <= AED_MAX_BODY,
                "the probabilities of all classes must fit in one reply");
-_Static_assert(AED_OUTPUT_SIZE + sizeof(aed_link_infer_reply) <= AED_MAX_BODY,
+_Static_assert(AED_ENGINE_OUTPUT_SIZE + sizeof(aed_link_infer_reply) <= AED_MAX_BODY,
                "the model's output must fit in one reply");
-_Static_assert(AED_N_NODES * sizeof(uint32_t) + sizeof(aed_link_benchmark_reply) <= AED_MAX_BODY,
+_Static_assert(AED_ENGINE_N_NODES * sizeof(uint32_t) + sizeof(aed_link_benchmark_reply) <=
+                   AED_MAX_BODY,
                "the counts of all nodes must fit in one reply");
 
 /* The PCM of a `features` or `detect` request, after its position was checked. */
@@ -36,23 +37,18 @@ static aed_status take_pcm(aed_commands *commands, const aed_exchange *x, const 
   return AED_OK;
 }
 
-/* Push n samples; a completed patch goes into the model's input. */
+/* Push n samples of the clip; a completed patch goes into the model's input. */
 static aed_status push(aed_commands *commands, const int16_t *pcm, size_t n, size_t *consumed,
                        int32_t *patch) {
-  aed_stream *stream = commands->detector.stream;
-  aed_status status = aed_stream_push(stream, pcm, n, consumed);
+  const aed_status status = aed_classifier_push(&commands->classifier, pcm, n, consumed, patch);
   commands->position += (uint32_t)*consumed;
-  *patch = aed_stream_patch_ready(stream);
-  if (status == AED_OK && *patch) {
-    status = aed_detector_take_patch(&commands->detector);
-    commands->patches++;
-  }
+  commands->patches += (uint32_t)*patch;
   return status;
 }
 
 aed_status aed_on_features(aed_commands *commands, aed_exchange *x) {
-  const aed_stream *stream = commands->detector.stream;
-  const size_t frame_size = AED_N_MELS * sizeof(float);
+  const aed_stream *stream = &commands->classifier.stream;
+  const size_t frame_size = AED_FEATURES_WIDTH * sizeof(float);
   const int16_t *pcm;
   size_t n;
   aed_status status = take_pcm(commands, x, &pcm, &n);
@@ -87,7 +83,7 @@ aed_status aed_on_features(aed_commands *commands, aed_exchange *x) {
 }
 
 aed_status aed_on_detect(aed_commands *commands, aed_exchange *x) {
-  aed_detection detection = {.top_class = -1, .decision = -1};
+  aed_classification answer = {.top_class = -1, .decision = -1};
   const int16_t *pcm;
   size_t n, consumed;
   int32_t patch;
@@ -102,15 +98,15 @@ aed_status aed_on_detect(aed_commands *commands, aed_exchange *x) {
   size_t used = sizeof reply;
   if (patch) {
     float *probabilities = (float *)(void *)(x->reply + sizeof reply);
-    status = aed_detector_run(&commands->detector, probabilities);
+    status = aed_classifier_run(&commands->classifier, probabilities);
     if (status == AED_OK) {
-      detection = aed_detector_decide(&commands->detector, probabilities);
+      answer = aed_classifier_decide(&commands->classifier, probabilities);
     }
     reply.patch = commands->patches - 1;
     used += AED_N_CLASSES * sizeof(float);
   }
-  reply.top_class = (int16_t)detection.top_class;
-  reply.decision = (int16_t)detection.decision;
+  reply.top_class = (int16_t)answer.top_class;
+  reply.decision = (int16_t)answer.decision;
   aed_put_reply(x, &reply, sizeof reply);
   x->reply_size = used;
   return status;
@@ -120,57 +116,63 @@ aed_status aed_on_upload(aed_commands *commands, aed_exchange *x) {
   aed_link_upload_request request;
   memcpy(&request, x->request, sizeof request);
   const size_t n = x->request_size - sizeof request;
-  if (request.offset > AED_INPUT_SIZE || n > AED_INPUT_SIZE - request.offset) {
+  if (request.offset > AED_ENGINE_INPUT_SIZE || n > AED_ENGINE_INPUT_SIZE - request.offset) {
     return AED_ERR_ARGUMENT;
   }
-  memcpy((uint8_t *)commands->detector.input + request.offset, x->request + sizeof request, n);
-  const aed_link_upload_reply reply = {.input_size = AED_INPUT_SIZE};
+  memcpy((uint8_t *)commands->classifier.input + request.offset, x->request + sizeof request, n);
+  const aed_link_upload_reply reply = {.input_size = AED_ENGINE_INPUT_SIZE};
   aed_put_reply(x, &reply, sizeof reply);
   return AED_OK;
 }
 
 aed_status aed_on_infer(aed_commands *commands, aed_exchange *x) {
-  const aed_detector *d = &commands->detector;
-  const aed_link_infer_reply reply = {.input_crc = aed_crc32(0, d->input, AED_INPUT_SIZE)};
+  const aed_classifier *c = &commands->classifier;
+  const aed_link_infer_reply reply = {.input_crc = aed_crc32(0, c->input, AED_ENGINE_INPUT_SIZE)};
   aed_put_reply(x, &reply, sizeof reply);
-  x->reply_size += AED_OUTPUT_SIZE;
-  const aed_status status = aed_nn_run(d->model, d->input, d->output, d->arena, NULL, NULL);
-  memcpy(x->reply + sizeof reply, d->output, AED_OUTPUT_SIZE);
+  x->reply_size += AED_ENGINE_OUTPUT_SIZE;
+  const aed_status status = aed_engine_run(c->engine, c->input, c->output);
+  memcpy(x->reply + sizeof reply, c->output, AED_ENGINE_OUTPUT_SIZE);
   return status;
 }
 
 typedef struct {
-  const uint8_t *arena;
+  const aed_engine *engine;
   uint32_t first;
   uint32_t count; /* digests written so far */
   uint32_t room;  /* digests that fit */
   uint32_t *crc;
+  aed_status status;
 } digest_context;
 
 static void digest_node(void *context, uint32_t node) {
   digest_context *digest = context;
-  if (node >= digest->first && digest->count < digest->room) {
-    const aed_node_output *output = &aed_node_outputs[node];
-    digest->crc[digest->count++] = aed_crc32(0, digest->arena + output->offset, output->size);
+  const void *data;
+  size_t size;
+  if (node < digest->first || digest->count >= digest->room || digest->status != AED_OK) {
+    return;
+  }
+  digest->status = aed_engine_node_output(digest->engine, node, &data, &size);
+  if (digest->status == AED_OK) {
+    digest->crc[digest->count++] = aed_crc32(0, data, size);
   }
 }
 
 aed_status aed_on_digests(aed_commands *commands, aed_exchange *x) {
-  const aed_detector *d = &commands->detector;
+  const aed_classifier *c = &commands->classifier;
   aed_link_digests_request request;
   memcpy(&request, x->request, sizeof request);
-  const aed_link_digests_reply reply = {.input_crc = aed_crc32(0, d->input, AED_INPUT_SIZE)};
+  const aed_link_digests_reply reply = {.input_crc = aed_crc32(0, c->input, AED_ENGINE_INPUT_SIZE)};
   digest_context digest = {
-      .arena = d->arena,
+      .engine = c->engine,
       .first = request.first,
       .room = (AED_MAX_BODY - sizeof reply) / sizeof(uint32_t),
       .crc = (uint32_t *)(void *)(x->reply + sizeof reply),
   };
   aed_put_reply(x, &reply, sizeof reply);
   const aed_status status =
-      aed_nn_run(d->model, d->input, d->output, d->arena, digest_node, &digest);
+      aed_engine_profile(c->engine, c->input, c->output, digest_node, &digest);
   x->reply_size += digest.count * sizeof(uint32_t);
-  return status;
+  return status == AED_OK ? digest.status : status;
 }
 
 typedef struct {
@@ -186,7 +188,7 @@ static void profile_node(void *context, uint32_t node) {
 
 /* Push noise until a patch waits and take it; the ticks of the last hop and of its parts. */
 static aed_status count_front_end(aed_commands *commands, aed_link_benchmark_reply *reply) {
-  aed_stream *stream = commands->detector.stream;
+  aed_stream *stream = &commands->classifier.stream;
   uint32_t noise = 1;
   int16_t pcm[64];
   int32_t frames = 0;
@@ -215,7 +217,7 @@ static aed_status count_front_end(aed_commands *commands, aed_link_benchmark_rep
     } while (done < sizeof pcm / sizeof pcm[0] && !aed_stream_patch_ready(stream));
   }
   uint32_t start = aed_board_counter();
-  const aed_status status = aed_detector_take_patch(&commands->detector);
+  const aed_status status = aed_classifier_take_patch(&commands->classifier);
   reply->quantize = aed_board_counter() - start;
 
   /* The parts once more, on the samples that the stream holds. */
@@ -231,7 +233,7 @@ static aed_status count_front_end(aed_commands *commands, aed_link_benchmark_rep
 }
 
 aed_status aed_on_benchmark(aed_commands *commands, aed_exchange *x) {
-  const aed_detector *d = &commands->detector;
+  const aed_classifier *c = &commands->classifier;
   aed_link_benchmark_reply reply = {.calibration = aed_board_calibrate()};
   aed_status status = count_front_end(commands, &reply);
   if (status != AED_OK) {
@@ -240,7 +242,7 @@ aed_status aed_on_benchmark(aed_commands *commands, aed_exchange *x) {
   aed_board_state state;
   aed_board_clear_cache_counters();
   const uint32_t start = aed_board_counter();
-  status = aed_nn_run(d->model, d->input, d->output, d->arena, NULL, NULL);
+  status = aed_engine_run(c->engine, c->input, c->output);
   reply.inference = aed_board_counter() - start;
   aed_board_get_state(&state);
   reply.cache_hits = state.cache_hits;
@@ -250,8 +252,8 @@ aed_status aed_on_benchmark(aed_commands *commands, aed_exchange *x) {
   }
   profile_context profile = {.ticks = (uint32_t *)(void *)(x->reply + sizeof reply)};
   profile.last = aed_board_counter();
-  status = aed_nn_run(d->model, d->input, d->output, d->arena, profile_node, &profile);
+  status = aed_engine_profile(c->engine, c->input, c->output, profile_node, &profile);
   aed_put_reply(x, &reply, sizeof reply);
-  x->reply_size += AED_N_NODES * sizeof(uint32_t);
+  x->reply_size += AED_ENGINE_N_NODES * sizeof(uint32_t);
   return status;
 }

@@ -1,20 +1,17 @@
-/* The live detector: PCM from the microphone or the link -> patches -> gate -> model -> events,
- * told as JSON lines and as events of the link. docs/detector.md and docs/link.md describe both. */
+/* The live detector: where its PCM comes from, the microphone or the link, and how its results are
+ * told: JSON lines, events of the link, the LED. docs/detector.md and docs/link.md describe both. */
 #ifndef AED_LIVE_H
 #define AED_LIVE_H
 
 #include "aed_detector.h"
-#include "aed_events.h"
 #include "aed_frame.h"
-#include "aed_gate.h"
 #include "aed_identity.h"
 #include "aed_link_messages.h"
-#include "aed_live_settings.h"
 
 enum { AED_LIVE_OFF, AED_LIVE_MICROPHONE, AED_LIVE_LINK };              /* sources */
 enum { AED_LIVE_LINES = 1, AED_LIVE_EVENTS = 2, AED_LIVE_PATCHES = 4 }; /* outputs */
 
-/* Largest payload that it sends unasked, with room for the CRC. */
+/* Largest unsolicited payload, with room for the CRC. */
 #define AED_LIVE_PAYLOAD                                                                           \
   (sizeof(aed_link_header) + sizeof(aed_link_patch_event) + AED_N_CLASSES * sizeof(float) +        \
    AED_FRAME_CRC_SIZE)
@@ -22,16 +19,10 @@ enum { AED_LIVE_LINES = 1, AED_LIVE_EVENTS = 2, AED_LIVE_PATCHES = 4 }; /* outpu
 /* All memory belongs to the caller, who sets the first block of fields; the rest is private. */
 typedef struct {
   aed_detector *detector;
-  void *events_memory; /* AED_LIVE_EVENTS_SIZE bytes, aligned to 4 */
-  aed_event *found;    /* AED_N_CLASSES of them */
-  uint8_t *payload;    /* AED_LIVE_PAYLOAD bytes, aligned to 8 */
-  uint8_t *encoded;    /* AED_FRAME_MAX(AED_LIVE_PAYLOAD) bytes */
+  uint8_t *payload; /* AED_LIVE_PAYLOAD bytes, aligned to 8 */
+  uint8_t *encoded; /* AED_FRAME_MAX(AED_LIVE_PAYLOAD) bytes */
 
-  aed_gate gate;
-  aed_events events;
   uint32_t source, output;
-  uint32_t position; /* samples taken since the start, modulo 2^32 */
-  uint32_t patches;  /* completed since the start */
   uint32_t busy;     /* ticks since the last patch */
   uint32_t sequence; /* events sent since the start */
 } aed_live;

@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-#include "aed_model.h"
-#include "board.h"
+#include "aed_decimal.h"
+#include "aed_engine_model.h"
 #include "aed_identity.h"
+#include "board.h"
 
 #define TERMINATOR '%'
 #define WARM_UP 10u /* inferences before a measurement when the command names no number */
@@ -42,17 +43,6 @@ static void put_line(const char *before, uint32_t value, const char *after) {
   put(after);
 }
 
-/* Three decimals; a score outside of 0 to 999 is shown as the nearest of these. */
-static void put_score(float score) {
-  const float bounded = score > 0.0f ? (score < 999.0f ? score : 999.0f) : 0.0f;
-  const uint32_t thousandths = (uint32_t)(bounded * 1000.0f + 0.5f);
-  put_number(thousandths / 1000u);
-  put(".");
-  put_number(thousandths / 100u % 10u);
-  put_number(thousandths / 10u % 10u);
-  put_number(thousandths % 10u);
-}
-
 static void put_time(void) {
   put_line("m-lap-us-", aed_board_microseconds(), "\r\n");
 }
@@ -61,7 +51,9 @@ static void put_results(void) {
   put("m-results-[");
   for (uint32_t i = 0; i < AED_N_CLASSES; i++) {
     put(i == 0 ? "" : ",");
-    put_score(scores[i]);
+    char digits[AED_DECIMAL_SIZE];
+    aed_format_decimal(scores[i], AED_DECIMAL_MAX, digits);
+    put(digits);
   }
   put("]\r\n");
 }
@@ -110,22 +102,22 @@ static void infer(const aed_mlperf *console, char *rest) {
     put("e-[Inference warmup must be >=0]\r\n");
     return;
   }
-  if (console->loaded != AED_INPUT_SIZE) {
+  if (console->loaded != AED_ENGINE_INPUT_SIZE) {
     put_line("e-[Input has ", console->loaded, " bytes, the model takes ");
-    put_line("", AED_INPUT_SIZE, "]\r\n");
+    put_line("", AED_ENGINE_INPUT_SIZE, "]\r\n");
     return;
   }
   aed_status status = AED_OK;
   put_line("m-warmup-start-", warm_up, "\r\n");
   for (uint32_t i = 0; i < warm_up && status == AED_OK; i++) {
-    status = aed_detector_run(console->detector, scores);
+    status = aed_classifier_run(console->classifier, scores);
     (void)aed_board_read(NULL, 0); /* tells the watchdog */
   }
   put("m-warmup-done\r\n");
   put_line("m-infer-start-", rounds, "\r\n");
   put_time();
   for (uint32_t i = 0; i < rounds && status == AED_OK; i++) {
-    status = aed_detector_run(console->detector, scores);
+    status = aed_classifier_run(console->classifier, scores);
     (void)aed_board_read(NULL, 0);
   }
   put_time();
@@ -140,8 +132,8 @@ static void infer(const aed_mlperf *console, char *rest) {
 static void load(aed_mlperf *console, char *rest) {
   const char *word = next_word(&rest);
   uint32_t size;
-  if (word == NULL || !parse(word, &size) || size == 0 || size > AED_INPUT_SIZE) {
-    put_line("e-[Command 'db load' takes 1 to ", AED_INPUT_SIZE, " bytes]\r\n");
+  if (word == NULL || !parse(word, &size) || size == 0 || size > AED_ENGINE_INPUT_SIZE) {
+    put_line("e-[Command 'db load' takes 1 to ", AED_ENGINE_INPUT_SIZE, " bytes]\r\n");
     return;
   }
   console->expected = size;
@@ -150,7 +142,7 @@ static void load(aed_mlperf *console, char *rest) {
 }
 
 static void print(const aed_mlperf *console) {
-  const uint8_t *input = console->detector->input;
+  const uint8_t *input = console->classifier->input;
   for (uint32_t i = 0; i < console->expected; i++) {
     put(i % PRINTED == 0 ? "m-buffer-" : "-");
     put_hex(input[i]);
@@ -161,7 +153,7 @@ static void print(const aed_mlperf *console) {
 }
 
 static void bytes(aed_mlperf *console, const char *digits) {
-  uint8_t *input = console->detector->input;
+  uint8_t *input = console->classifier->input;
   for (size_t i = 0; digits[i] != 0 && console->loaded < console->expected; i += 2) {
     const int32_t high = hex_digit(digits[i]);
     const int32_t low = digits[i + 1] == 0 ? -1 : hex_digit(digits[i + 1]);
@@ -222,8 +214,8 @@ static void answer(aed_mlperf *console) {
   put("m-ready\r\n");
 }
 
-void aed_mlperf_start(aed_mlperf *console, const aed_detector *detector) {
-  *console = (aed_mlperf){.detector = detector};
+void aed_mlperf_start(aed_mlperf *console, aed_classifier *classifier) {
+  *console = (aed_mlperf){.classifier = classifier};
   put("m-timestamp-mode-performance\r\n");
   put_time();
   put("m-init-done\r\nm-ready\r\n");

@@ -4,7 +4,7 @@
 #ifndef AED_MLPERF_H
 #define AED_MLPERF_H
 
-#include "aed_detector.h"
+#include "aed_classifier.h"
 
 #ifndef AED_MLPERF
 #define AED_MLPERF 0
@@ -14,7 +14,7 @@
 #define AED_MLPERF_LINE 512u
 
 typedef struct {
-  const aed_detector *detector;
+  aed_classifier *classifier;
   char line[AED_MLPERF_LINE + 1u];
   size_t length;     /* bytes of the command that is coming in; beyond AED_MLPERF_LINE: too long */
   uint32_t expected; /* bytes that `db load` announced */
@@ -22,7 +22,7 @@ typedef struct {
 } aed_mlperf;
 
 /* Say that the device is there. */
-void aed_mlperf_start(aed_mlperf *console, const aed_detector *detector);
+void aed_mlperf_start(aed_mlperf *console, aed_classifier *classifier);
 
 /* Take one byte; one that ends a command is answered at once. */
 void aed_mlperf_receive(aed_mlperf *console, char byte);

@@ -2,11 +2,12 @@
 #include <string.h>
 
 #include "aed_commands.h"
+#include "aed_detector_settings.h"
+#include "aed_engine_model.h"
 #include "aed_features.h"
 #include "aed_identity.h"
 #include "aed_link_messages.h"
 #include "aed_mlperf.h"
-#include "aed_model.h"
 #include "board.h"
 
 #define EXIT_BAD_IMAGE 1
@@ -14,26 +15,23 @@
 #define ALIGNED(n, name) __attribute__((aligned(n), section(".bss." name)))
 
 /* Named sections, so that the size report can tell them apart. */
-static uint8_t arena[AED_MODEL_ARENA_SIZE] ALIGNED(16, "aed_arena");
-static uint8_t stream_memory[AED_FEATURES_STREAM_SIZE] ALIGNED(8, "aed_stream");
-static uint8_t input[AED_INPUT_SIZE] ALIGNED(8, "aed_input");
-static uint8_t output[AED_OUTPUT_SIZE] ALIGNED(8, "aed_output");
+static uint8_t arena[AED_ENGINE_MEMORY_SIZE] ALIGNED(16, "aed_arena");
+static uint8_t
+    classifier_memory[AED_CLASSIFIER_SIZE(AED_FEATURES_STREAM_SIZE, AED_ENGINE_INPUT_SIZE,
+                                          AED_ENGINE_OUTPUT_SIZE)] ALIGNED(8, "aed_classifier");
+static uint8_t detector_memory[AED_DETECTOR_MEMORY_SIZE] ALIGNED(8, "aed_detector");
 static uint8_t received[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
 static uint8_t reply[AED_LINK_MAX_PAYLOAD + AED_FRAME_CRC_SIZE] ALIGNED(8, "aed_link");
 static uint8_t encoded[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
+static uint8_t unsolicited[AED_LIVE_PAYLOAD] ALIGNED(8, "aed_link");
 
-static uint32_t events[(AED_LIVE_EVENTS_SIZE + 3u) / 4u] ALIGNED(8, "aed_events");
-static aed_event found[AED_N_CLASSES] ALIGNED(8, "aed_events");
-static uint8_t unasked[AED_LIVE_PAYLOAD] ALIGNED(8, "aed_link");
-
-static aed_stream stream;
 static aed_frame_receiver receiver;
 static aed_commands commands;
 
 /* Instead of the link: the console of a benchmark. */
-static _Noreturn void run_mlperf(const aed_detector *detector) {
+static _Noreturn void run_mlperf(aed_classifier *classifier) {
   static aed_mlperf console;
-  aed_mlperf_start(&console, detector);
+  aed_mlperf_start(&console, classifier);
   for (;;) {
     uint8_t bytes[64];
     const size_t n = aed_board_read(bytes, sizeof bytes);
@@ -60,41 +58,35 @@ void aed_on_fault(const aed_board_fault *fault) {
   aed_board_write(frame, 1 + aed_frame_encode((uint8_t *)&payload, size, frame + 1));
 }
 
+/* Binds all parts to their memory. */
+static aed_status load(void) {
+  aed_status status = aed_engine_load(&commands.engine, &aed_image_model, arena, sizeof arena);
+  if (status == AED_OK) {
+    status = aed_classifier_init(&commands.classifier, &aed_classifier_settings, &commands.engine,
+                                 classifier_memory, sizeof classifier_memory);
+  }
+  if (status == AED_OK) {
+    status = aed_detector_init(&commands.detector, &aed_detector_settings, &commands.classifier,
+                               detector_memory, sizeof detector_memory);
+  }
+  return status;
+}
+
 int main(void) {
   aed_board_init();
   aed_frame_receiver_init(&receiver, received, sizeof received, sizeof(aed_link_header));
   commands = (aed_commands){
-      .detector =
-          {
-              .stream = &stream,
-              .stream_memory = stream_memory,
-              .stream_size = sizeof stream_memory,
-              .model = &aed_model,
-              .input = input,
-              .output = output,
-              .arena = arena,
-              .n_classes = AED_N_CLASSES,
-              .unknown_threshold = aed_unknown_threshold,
-              .garbage_class = aed_garbage_class,
-          },
+      .live = {.detector = &commands.detector, .payload = unsolicited, .encoded = encoded},
       .receiver = &receiver,
-      .live =
-          {
-              .detector = &commands.detector,
-              .events_memory = events,
-              .found = found,
-              .payload = unasked,
-              .encoded = encoded,
-          },
   };
-  if (aed_detector_start(&commands.detector, &aed_features, aed_features.patch_hop) != AED_OK) {
+  if (load() != AED_OK) {
     aed_board_exit(EXIT_BAD_IMAGE);
   }
   aed_commands_reset(&commands);
   if (AED_MLPERF) {
-    run_mlperf(&commands.detector);
+    run_mlperf(&commands.classifier);
   }
-  int32_t alone = AED_LIVE_AUTOSTART; /* until a host speaks */
+  int32_t alone = AED_DETECTOR_AUTOSTART; /* until a host speaks */
   if (alone) {
     (void)aed_live_start(&commands.live, AED_LIVE_MICROPHONE, AED_LIVE_LINES);
   }

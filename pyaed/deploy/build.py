@@ -26,20 +26,20 @@ ROOMS = (
     ("libaed_nn.a", "nn_c"),
     ("libaed_detector.a", "detector_c"),
     ("aed_model.c", "model"),
+    ("aed_engine_model.c", "model"),
+    ("/engine/", "engine"),
     ("aed_features.c", "front-end tables"),
     ("/boards/", "board"),
     ("/app/", "app"),
     ("aed_identity.c", "app"),
-    ("aed_live_settings.c", "app"),
+    ("aed_detector_settings.c", "app"),
 )
 #: Input section -> room, before the path is looked at.
 SECTIONS = {
     ".bss.aed_arena": "arena",
-    ".bss.aed_stream": "front-end stream",
-    ".bss.aed_input": "model input and output",
-    ".bss.aed_output": "model input and output",
+    ".bss.aed_classifier": "stream, model input and output",
     ".bss.aed_link": "link buffers",
-    ".bss.aed_events": "events",
+    ".bss.aed_detector": "events",
 }
 OTHER, STACK, PADDING = "C library", "stack", "padding"
 
@@ -112,7 +112,7 @@ def build_image(
     """
     folder, description = Path(folder).resolve(), find_board(board)
     board = description.name
-    if not (folder / "aed_model.c").is_file():
+    if not (folder / "aed_engine_model.h").is_file():
         raise UserError(f"{folder} holds no generated sources: generate them with `pyaed deploy`")
     for tool, line in TOOLS.items():
         if find_tool(tool) is None:

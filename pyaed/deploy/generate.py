@@ -1,5 +1,6 @@
 """The generated C of an image, after the check that it will fit."""
 
+import json
 import math
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pyaed.dsp import FeatureSpec
 from pyaed.dsp import write_c as write_features
 from pyaed.errors import UserError
 from pyaed.files import atomic_path, write_text
+from pyaed.generators import EngineModel, own
 from pyaed.link.messages import table
 from pyaed.sources import c_templates
 
@@ -22,24 +24,18 @@ from pyaed.sources import c_templates
 CODE_FLASH = 48 << 10
 STACK_RAM = 18 << 10
 
-ELEMENT = {"int8": 1, "uint8": 1, "float32": 4}
-
 #: Written last: a folder that has it was written by `generate`.
 MARK = "aed_identity.h"
 
 
-def _bytes(value) -> int:
-    return value.size * ELEMENT[value.dtype]
-
-
 def needs(
-    program: nn.Program, spec: FeatureSpec, board: str | BoardDescription, detector: DetectorSettings | None = None
+    model: EngineModel, spec: FeatureSpec, board: str | BoardDescription, detector: DetectorSettings | None = None
 ) -> dict:
     """Return what an image takes by ``flash`` and ``RAM``, each a dict of item to bytes: lower bounds plus allowances.
 
     Parameters
     ----------
-    program : pyaed.nn.Program
+    model : EngineModel
     spec : FeatureSpec
     board : str or BoardDescription
     detector : DetectorSettings, optional
@@ -51,10 +47,10 @@ def needs(
     tables = 4 * window + 13 * n_fft // 2 + 4 * spec.n_mels * (1 + spec.n_mfcc)  # window, FFT, band limits, DCT
     stream = 4 * n_features * patch_length + 4 * n_fft + 2 * n_fft + 2 * 2 * window
     return {
-        "flash": {"weights": program.weights_bytes, "front-end tables": tables, "code": CODE_FLASH},
+        "flash": {"weights": model.flash, "front-end tables": tables, "code": CODE_FLASH},
         "RAM": {
-            "activations (arena)": program.arena_size,
-            "model input and output": _bytes(program.input) + _bytes(program.output),
+            "activations (arena)": model.memory,
+            "model input and output": model.input.nbytes + model.output.nbytes,
             "front-end stream": stream,
             "link buffers": 3 * table().max_payload,
             "events": 0 if detector is None else memory_size(detector),
@@ -65,13 +61,13 @@ def needs(
 
 
 def check_fit(
-    program: nn.Program, spec: FeatureSpec, board: str | BoardDescription, detector: DetectorSettings | None = None
+    model: EngineModel, spec: FeatureSpec, board: str | BoardDescription, detector: DetectorSettings | None = None
 ) -> None:
     """Refuse a model that can't fit a board, before anything is generated; the linker has the last word.
 
     Parameters
     ----------
-    program, spec, board, detector
+    model, spec, board, detector
         See `needs`.
 
     Raises
@@ -80,32 +76,32 @@ def check_fit(
         With the largest items, in bytes.
     """
     board = board if isinstance(board, BoardDescription) else find_board(board)
-    found = needs(program, spec, board, detector)
+    found = needs(model, spec, board, detector)
     for room, limit in (("flash", board.flash), ("RAM", board.ram)):
         total = sum(found[room].values())
         if total > limit:
             items = sorted(found[room].items(), key=lambda item: -item[1])
             parts = ", ".join(f"{name} {size:,}" for name, size in items if size)
             raise UserError(
-                f"{program.name} does not fit {board.name}: it needs about {total:,} bytes of {room}, the board has "
+                f"{model.name} does not fit {board.name}: it needs about {total:,} bytes of {room}, the board has "
                 f"{limit:,} ({parts}); use a smaller model"
                 + (" or fewer mel bands and frames" if room == "RAM" else "")
             )
 
 
-def _check_match(program: nn.Program, spec: FeatureSpec, metadata: ModelMetadata) -> None:
+def _check_match(model: EngineModel, spec: FeatureSpec, metadata: ModelMetadata) -> None:
     """The model must take the patches and answer with the classes that it is deployed with."""
-    shape = tuple(d for d in program.input.shape if d != 1)
+    shape = tuple(d for d in model.input.shape if d != 1)
     wanted = tuple(d for d in spec.patch_shape if d != 1)
     if shape != wanted:
         raise UserError(
-            f"{program.name} takes an input of shape {program.input.shape}, but the features make patches of "
+            f"{model.name} takes an input of shape {model.input.shape}, but the features make patches of "
             f"{spec.patch_shape[0]} {'coefficients' if spec.n_mfcc else 'mel bands'} x {spec.patch_length} frames"
         )
-    n_classes = program.output.size
+    n_classes = model.output.size
     if n_classes != len(metadata.class_names):
         raise UserError(
-            f"{program.name} has {n_classes} outputs, but {len(metadata.class_names)} class names are given: "
+            f"{model.name} has {n_classes} outputs, but {len(metadata.class_names)} class names are given: "
             f"{', '.join(metadata.class_names[:12])}"
         )
     if metadata.garbage_class is not None and metadata.garbage_class not in metadata.class_names:
@@ -114,11 +110,11 @@ def _check_match(program: nn.Program, spec: FeatureSpec, metadata: ModelMetadata
     for what, size in (
         ("a frame", 4 * spec.n_features + table()["features"].reply.size),
         ("all probabilities", 4 * n_classes + table()["detect"].reply.size),
-        ("all counts", 4 * len(program.nodes) + table()["benchmark"].reply.size),
+        ("all counts", 4 * len(model.node_names) + table()["benchmark"].reply.size),
     ):
         if size + header > table().max_payload:
             raise UserError(
-                f"{program.name}: {what} in one reply takes {size + header} bytes, the link carries {table().max_payload}"
+                f"{model.name}: {what} in one reply takes {size + header} bytes, the link carries {table().max_payload}"
             )
 
 
@@ -134,9 +130,13 @@ def _c_float(value: float) -> str:
     return f"{float(np.float32(value)).hex()}F"
 
 
+def _json_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 def _environment() -> jinja2.Environment:
     environment = c_templates()
-    environment.filters.update(c_string=_c_string, c_float=_c_float)
+    environment.filters.update(c_string=_c_string, c_float=_c_float, json_text=_json_text)
     return environment
 
 
@@ -172,8 +172,8 @@ def generate(
     Returns
     -------
     Path
-        The folder: aed_model.c/.h, aed_features.c/.h, aed_identity.c/.h, aed_live_settings.c/.h, aed_link_messages.h, and
-        the memory plan as plan.txt and plan.svg.
+        The folder: aed_features.c/.h, aed_identity.c/.h, aed_detector_settings.c/.h, aed_link_messages.h, and what the
+        engine needs (see ``pyaed.generators``).
 
     Raises
     ------
@@ -185,13 +185,13 @@ def generate(
     if folder.exists() and not (folder / MARK).is_file() and any(folder.iterdir()):
         raise UserError(f"{folder} holds files that are not generated by pyaed: give an empty or new folder")
     find_board(board)
-    _check_match(program, spec, metadata)
+    engine_model = own.engine_model(program)
+    _check_match(engine_model, spec, metadata)
     detector = detector or DetectorSettings.from_settings(metadata)
-    check_fit(program, spec, board, detector)
+    check_fit(engine_model, spec, board, detector)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        nn.write_c(program, temporary)
-        nn.write_plan(program, temporary)
+        engine_model.write(temporary)
         write_features(spec, temporary)
         write_messages_header(temporary)
         values = {
@@ -201,16 +201,11 @@ def generate(
             "garbage_class": -1
             if metadata.garbage_class is None
             else metadata.class_names.index(metadata.garbage_class),
-            "multi_label": int(metadata.multi_label),
-            "n_mels": spec.n_features,
-            "input_size": _bytes(program.input),
-            "output_size": _bytes(program.output),
-            "node_outputs": [(node.output.offset, _bytes(node.output)) for node in program.nodes],
         }
-        live = c_values(detector)
+        settings = c_values(detector)
         for name, known in (
-            ("aed_live_settings.c", live),
-            ("aed_live_settings.h", live),
+            ("aed_detector_settings.c", settings),
+            ("aed_detector_settings.h", settings),
             ("aed_identity.c", values),
             (MARK, values),
         ):

@@ -1,6 +1,5 @@
 """What an image has to know about its detector."""
 
-import json
 from typing import Any
 
 from pyaed.detector._detector import ffi, lib
@@ -10,18 +9,18 @@ from pyaed.detector.settings import DetectorSettings
 
 def memory_size(detector: DetectorSettings) -> int:
     """Return the bytes of RAM that an image keeps for the events of these settings."""
-    return c_values(detector)["events_size"] + len(detector.on) * ffi.sizeof("aed_event")
+    of_a_class = ffi.sizeof("float") + ffi.sizeof("aed_event")  # as AED_DETECTOR_SIZE has it
+    return c_values(detector)["events_size"] + len(detector.on) * of_a_class
 
 
 def c_values(detector: DetectorSettings) -> dict[str, Any]:
-    """Return what the template of ``aed_live_settings.c`` and ``.h`` needs."""
+    """Return what the templates of ``aed_detector_settings.c`` and ``.h`` need."""
     config, _keep = events_config(detector)
     return {
         "patch_hop": detector.features.patch_hop,
         "events_size": lib.aed_events_size(config),
         "autostart": int(detector.autostart),
         "crc": detector.crc,
-        "names": [json.dumps(name, ensure_ascii=False) for name in detector.class_names],
         "on": detector.on,
         "off": detector.off,
         "multi_label": int(detector.multi_label),

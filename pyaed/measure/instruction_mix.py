@@ -138,7 +138,7 @@ class Tracer:
             symbols = [s for s in image.get_section_by_name(".symtab").iter_symbols() if s.name]
             self.symbols = {s.name: s["st_value"] for s in symbols}
             self.sizes = {s.name: s["st_size"] for s in symbols}
-            code = self.symbols["aed_nn_run"] & ~0xFFFFFF
+            code = self.symbols["main"] & ~0xFFFFFF
             uc.mem_map(code, 4 << 20)
             uc.mem_map(self.symbols["aed_stack_start"] & ~0xFFFFF, 4 << 20)
             for segment in image.iter_segments("PT_LOAD"):
@@ -256,18 +256,20 @@ def _misses(lines: np.ndarray, cache: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def inference(tracer: Tracer) -> list[Mix]:
     """Return the mix of each node of the image's model, for one inference."""
-    names = ("aed_model", "input", "output", "arena")
-    return tracer.call("aed_nn_run", *(tracer.symbols[name] for name in names), OBSERVER | 1, 0)[:-1]
+    engine, given, answer = SCRATCH, SCRATCH + 0x1000, SCRATCH + 0xC0000
+    arena = (tracer.symbols["arena"], tracer.sizes["arena"])
+    tracer.call("aed_engine_load", engine, tracer.symbols["aed_image_model"], *arena)
+    return tracer.call("aed_engine_profile", engine, given, answer, OBSERVER | 1, 0)[:-1]
 
 
 def frame(tracer: Tracer, window_length: int, hop_length: int) -> Mix:
     """Return the mix of one hop of PCM (noise) through the image's streaming front end, in its steady state."""
-    stream, consumed = tracer.symbols["stream"], SCRATCH
-    memory = (tracer.symbols["stream_memory"], tracer.sizes["stream_memory"])
+    consumed, stream, pcm = SCRATCH, SCRATCH + 16, SCRATCH + 0x1000
+    memory = (tracer.symbols["classifier_memory"], tracer.sizes["classifier_memory"])
     tracer.call("aed_stream_init", stream, tracer.symbols["aed_features"], *memory)
     random = np.random.default_rng(0)
     found = Mix(np.zeros(len(NAMES)))
     for n in (window_length, hop_length):  # from the first frame on, every hop completes one
-        tracer.write(SCRATCH + 16, random.integers(-32768, 32768, n).astype("<i2").tobytes())
-        [found] = tracer.call("aed_stream_push", stream, SCRATCH + 16, n, consumed)
+        tracer.write(pcm, random.integers(-32768, 32768, n).astype("<i2").tobytes())
+        [found] = tracer.call("aed_stream_push", stream, pcm, n, consumed)
     return found

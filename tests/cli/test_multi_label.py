@@ -76,7 +76,7 @@ def test_all_the_way_to_the_int8_model_and_its_events(folder, tmp_path):
 
     own = {"general": {"model_path": str(run.quantized_model)}, "hydra": {"run": {"dir": str(tmp_path / "deployed")}}}
     operations.run_mode(operations.start(config.parse(own), (), "deployment"), "deployment")
-    generated = (tmp_path / "deployed/deployment/aed_live_settings.c").read_text()
+    generated = (tmp_path / "deployed/deployment/aed_detector_settings.c").read_text()
     on = [
         float.fromhex(value) for value in re.findall(r"(\S+)F,", generated.partition("on[] = {")[2].partition("}")[0])
     ]

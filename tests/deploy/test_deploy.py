@@ -12,6 +12,7 @@ from support import images
 from pyaed import deploy
 from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
+from pyaed.generators import own
 
 
 def test_rooms_add_up_to_the_linked_image():
@@ -48,13 +49,13 @@ def test_an_image_has_no_heap_no_libm_no_fused_operations():
 @pytest.mark.parametrize("make", [images.image, images.chip_image])
 def test_what_an_image_is_said_to_need_covers_it(make):
     image, detector = make(), DetectorSettings.from_settings(images.METADATA)
-    found = deploy.needs(images.program(), images.SPEC, image.board, detector)
+    found = deploy.needs(own.engine_model(images.program()), images.SPEC, image.board, detector)
     assert image.ram <= sum(found["RAM"].values()) < image.ram + (4 << 10)
     assert image.flash <= sum(found["flash"].values()) < image.flash + (24 << 10)
 
 
 def test_a_boards_own_memory_counts():
-    large = dataclasses.replace(images.program(), arena_size=730_000)
+    large = dataclasses.replace(own.engine_model(images.program()), memory=730_000)
     deploy.check_fit(large, images.SPEC, "mps2_an505")
     with pytest.raises(UserError, match=r"does not fit b_u585i_iot02a.*b_u585i_iot02a itself 44,032"):
         deploy.check_fit(large, images.SPEC, "b_u585i_iot02a")

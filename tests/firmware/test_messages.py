@@ -89,13 +89,15 @@ def test_documentation_states_the_table():
 def test_generated_sources_are_kept_apart():
     names = sorted(p.name for p in images.generated().iterdir() if p.is_file())
     assert [n for n in names if not n.endswith(".log")] == [
+        "aed_detector_settings.c",
+        "aed_detector_settings.h",
+        "aed_engine_model.c",
+        "aed_engine_model.h",
         "aed_features.c",
         "aed_features.h",
         "aed_identity.c",
         "aed_identity.h",
         "aed_link_messages.h",
-        "aed_live_settings.c",
-        "aed_live_settings.h",
         "aed_model.c",
         "aed_model.h",
         "plan.svg",

@@ -118,10 +118,11 @@ def host_application() -> Path:
     """The whole application with the tiny model for this machine, under the address and undefined-behaviour sanitizers."""
     root = source_root()
     sources = [root / "firmware" / "tests" / "host_board.c"]
-    for part in ("firmware/app", "dsp_c/src", "nn_c/src", "detector_c/src"):
+    for part in ("firmware/app", "firmware/engine/own", "dsp_c/src", "nn_c/src", "detector_c/src"):
         sources += sorted((root / part).glob("*.c"))
     sources += sorted(generated().glob("*.c"))
-    includes = ("firmware/app", "firmware/boards", "dsp_c/include", "nn_c/include", "detector_c/include")
+    includes = ("firmware/app", "firmware/engine", "firmware/engine/own", "firmware/boards")
+    includes += ("dsp_c/include", "nn_c/include", "detector_c/include")
     program_path = folder() / "application"
     command = ["gcc", "-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-math-errno"]
     command += ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
