@@ -118,7 +118,7 @@ def main() -> None:
             }
         )
     formats = {"estimated ms": ".1f", "published ms": ".1f", "error": "+.1%", "error left out": "+.1%"}
-    print(text.table(rows, formats))
+    print(text.format_table(rows, formats))
     if options.fit:
         errors = [row["error left out"] for row in rows]
         print(f"FACTOR = {factor:.4f}\nERRORS = ({min(errors):.2f}, {max(errors):.2f})")

@@ -115,7 +115,9 @@ def table(paths: list[str], layers: bool) -> None:
             info = np.iinfo(end.dtype)
             x = random.integers(info.min, info.max + 1, end.shape).astype(end.dtype)
         if layers:
-            print(text.table(_layers(engine, x[0]), {"share": ".1%", "us": ".1f", "ns per MAC": ".3f"}), end="\n\n")
+            print(
+                text.format_table(_layers(engine, x[0]), {"share": ".1%", "us": ".1f", "ns per MAC": ".3f"}), end="\n\n"
+            )
         ours = milliseconds(partial(engine.run, x))
         batch = milliseconds(partial(Engine(engine.program).run, np.repeat(x, 64, axis=0))) / 64
         reference = milliseconds(interpreter(path, True, x))

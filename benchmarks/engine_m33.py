@@ -50,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.models:
             rows = [measure(path, options.arena_limit, options) for path in options.models]
-            print(text.table(rows, {"per MAC": ".2f"}))
+            print(text.format_table(rows, {"per MAC": ".2f"}))
         else:
             goals(published() or yamnet(folder), options)
     print(f"arm-none-eabi-gcc {' '.join([*CORE, *FLAGS, *options.flag])}")
@@ -65,12 +65,12 @@ def published() -> str | None:
 def goals(path: str, options: argparse.Namespace) -> None:
     """Print every row of the goals beside the measured figures, for several limits of the arena."""
     rows = [measure(path, limit, options) for limit in LIMITS]
-    print(text.table(rows, {"per MAC": ".2f"}), end="\n\n")
+    print(text.format_table(rows, {"per MAC": ".2f"}), end="\n\n")
     table = []
     for what, peer, reach, aim, column in GOALS:
         row = {"what": what, "peer": peer, "reach": reach, "aim": aim}
         table.append(row | {f"arena limit {limit // 1024} KiB": r[column] for limit, r in zip(LIMITS, rows)})
-    print(text.table(table))
+    print(text.format_table(table))
 
 
 def measure(path: str, limit: int, options: argparse.Namespace) -> dict:
@@ -86,7 +86,7 @@ def measure(path: str, limit: int, options: argparse.Namespace) -> dict:
         raise SystemExit(f"{path}: emulated board and host differ")
     counts, total = once.instructions, sum(once.instructions)
     if options.layers:
-        print(text.table([
+        print(text.format_table([
             {"layer": node.name[-30:], "kernel": node.kernel, "shape": "x".join(map(str, node.output.shape)),
              "MACs": node.macs, "instructions": n, "share": n / total, "per MAC": n / node.macs if node.macs else None}
             for node, n in zip(program.nodes, counts)

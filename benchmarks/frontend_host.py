@@ -196,7 +196,7 @@ def main(folders: list[str]) -> None:
     lines = dsp_rows()
     with tempfile.TemporaryDirectory(prefix="pyaed-bench-") as made:
         lines += pass_rows(Path(folders[0]) if folders else make_clips(Path(made)))
-    print(text.table(lines + board_rows()))
+    print(text.format_table(lines + board_rows()))
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def main() -> None:
             }
         )
     print("instructions a frame and a patch, emulated Cortex-M33 (QEMU), -O2; RAM in bytes")
-    print(text.table(lines))
+    print(text.format_table(lines))
 
 
 if __name__ == "__main__":

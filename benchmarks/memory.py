@@ -106,7 +106,7 @@ def main() -> None:
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     order = ["clips", "patches", *(key for key in rows[0] if key not in ("clips", "patches"))]
     print(
-        text.table(
+        text.format_table(
             [{key: row[key] for key in order} for row in rows],
             dict.fromkeys(order[2:], ".0f") | {"GiB of features": ".2f"},
         )

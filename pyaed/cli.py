@@ -323,7 +323,7 @@ def ports() -> None:
     from pyaed.link import ports as service
 
     rows = service.list_all()
-    click.echo(text.table(rows) if rows else "no serial port exists here")
+    click.echo(text.format_table(rows) if rows else "no serial port exists here")
 
 
 @cli.command()

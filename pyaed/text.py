@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def table(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str] | None = None) -> str:
+def format_table(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str] | None = None) -> str:
     """Return rows as aligned columns with a heading; numbers stand right, None is a dash.
 
     Parameters

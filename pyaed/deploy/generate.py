@@ -17,7 +17,7 @@ from pyaed.dsp import write_c as write_features
 from pyaed.errors import UserError
 from pyaed.files import atomic_path, write_text
 from pyaed.generators import EngineModel, own
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 from pyaed.sources import c_templates
 
 #: What an image takes beside weights, tables, arena and buffers, rounded up: code and names; stack and small state.
@@ -52,7 +52,7 @@ def needs(
             "activations (arena)": model.memory,
             "model input and output": model.input.nbytes + model.output.nbytes,
             "front-end stream": stream,
-            "link buffers": 3 * table().max_payload,
+            "link buffers": 3 * protocol().max_payload,
             "events": 0 if detector is None else memory_size(detector),
             f"{board.name} itself": board.memory.own_ram,
             "stack and state": STACK_RAM,
@@ -106,15 +106,15 @@ def _check_match(model: EngineModel, spec: FeatureSpec, metadata: ModelMetadata)
         )
     if metadata.garbage_class is not None and metadata.garbage_class not in metadata.class_names:
         raise UserError(f"garbage class '{metadata.garbage_class}' is none of: {', '.join(metadata.class_names)}")
-    header = table().header.size
+    header = protocol().header.size
     for what, size in (
-        ("a frame", 4 * spec.n_features + table()["features"].reply.size),
-        ("all probabilities", 4 * n_classes + table()["detect"].reply.size),
-        ("all counts", 4 * len(model.node_names) + table()["benchmark"].reply.size),
+        ("a frame", 4 * spec.n_features + protocol()["features"].reply.size),
+        ("all probabilities", 4 * n_classes + protocol()["detect"].reply.size),
+        ("all counts", 4 * len(model.node_names) + protocol()["benchmark"].reply.size),
     ):
-        if size + header > table().max_payload:
+        if size + header > protocol().max_payload:
             raise UserError(
-                f"{model.name}: {what} in one reply takes {size + header} bytes, the link carries {table().max_payload}"
+                f"{model.name}: {what} in one reply takes {size + header} bytes, the link carries {protocol().max_payload}"
             )
 
 
@@ -141,8 +141,8 @@ def _environment() -> jinja2.Environment:
 
 
 def write_messages_header(folder: str | Path) -> Path:
-    """Write ``aed_link_messages.h`` (the link's message table as C) into `folder` and return its path."""
-    text = _environment().get_template("aed_link_messages.h.j2").render(table=table())
+    """Write ``aed_link_messages.h`` (the link's protocol as C) into `folder` and return its path."""
+    text = _environment().get_template("aed_link_messages.h.j2").render(table=protocol())
     return write_text(Path(folder) / "aed_link_messages.h", text)
 
 

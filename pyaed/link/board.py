@@ -112,7 +112,7 @@ class Board(Connection):
         return tuple(names[:n])
 
     def device_counters(self) -> dict:
-        """Return the device's frame counters, and its stack's size and high-water mark in bytes."""
+        """Return the device's packet counters, and its stack's size and high-water mark in bytes."""
         return self.request("counters")
 
     def state(self) -> dict:
@@ -203,8 +203,10 @@ class Board(Connection):
 
     def _send_pcm(self, name: str, pcm: np.ndarray, timeout: float) -> tuple[np.ndarray, dict]:
         """Send as much as fits; return what the device did not take, and the reply."""
-        message = self._table[name]
-        room = (self._table.max_payload - self._table.header.size - message.request.size) // message.request.tail_size
+        message = self._protocol[name]
+        room = (
+            self._protocol.max_payload - self._protocol.header.size - message.request.size
+        ) // message.request.tail_size
         block = pcm[:room]
         reply = self.request(name, block.tobytes(), retry=False, timeout=timeout, position=self._position)
         taken = reply["position"] - self._position
@@ -298,7 +300,7 @@ class Board(Connection):
                 f"the model takes {identity.input_dtype} of shape {identity.input_shape}, not {patch.dtype} of {patch.shape}"
             )
         data = patch.tobytes()
-        room = self._table.max_payload - self._table.header.size - self._table["upload"].request.size
+        room = self._protocol.max_payload - self._protocol.header.size - self._protocol["upload"].request.size
         for offset in range(0, len(data), room):
             self.request("upload", data[offset : offset + room], offset=offset)
         return zlib.crc32(data)

@@ -1,4 +1,4 @@
-"""A port and the requests over it: frames out, replies in, time-outs, retries, a port that goes away and comes back."""
+"""A port and the requests over it: packets out, replies in, time-outs, retries, a port that goes away and comes back."""
 
 import errno
 import logging
@@ -11,7 +11,7 @@ from serial.tools import list_ports
 
 from pyaed.errors import UserError, nearest
 from pyaed.link import packets, ports
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +130,8 @@ class Connection:
         self._next_event = 0
         self._check = check or (lambda: None)
         self._timeout = timeout
-        self._table = table()
-        self._receiver = packets.Receiver(self._table.max_payload, self._table.header.size)
+        self._protocol = protocol()
+        self._receiver = packets.Receiver(self._protocol.max_payload, self._protocol.header.size)
         self._sequence = 0
         self._check()
         self._serial = open_port(port, baudrate)
@@ -155,7 +155,7 @@ class Connection:
             When it did not come back within `patience` seconds.
         """
         self.close()
-        self._receiver.feed(b"\0")  # half a frame from before must not swallow the next one
+        self._receiver.feed(b"\0")  # half a packet from before must not swallow the next one
         self.device_dropped = 0
         end = time.monotonic() + self.patience
         while True:
@@ -173,7 +173,7 @@ class Connection:
 
     @property
     def counters(self) -> packets.Counters:
-        """Frames that the host has received and dropped."""
+        """Packets that the host has received and dropped."""
         return self._receiver.counters
 
     # --- one request -------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Connection:
         Parameters
         ----------
         name : str
-            A message of the table.
+            A message of the protocol.
         tail : bytes
             What fills the rest of the request.
         retry : bool
@@ -208,9 +208,9 @@ class Connection:
         LinkLost
             When the port broke.
         LinkError
-            When the reply doesn't fit the table.
+            When the reply doesn't fit the protocol.
         """
-        message = self._table[name]
+        message = self._protocol[name]
         body = message.request.pack(tail, **values)
         attempts = 1 + (self.retries if retry else 0)
         for attempt in range(attempts):
@@ -226,22 +226,22 @@ class Connection:
         )
 
     def _exchange(self, code: int, body: bytes, timeout: float) -> tuple[dict, bytes] | None:
-        """Send one frame; return header and body of its reply, or None when none came in time."""
+        """Send one packet; return header and body of its reply, or None when none came in time."""
         self._sequence = (self._sequence + 1) & 0xFFFF
-        header = self._table.header
+        header = self._protocol.header
         payload = header.pack(type=code, status=0, sequence=self._sequence, dropped=0) + body
-        if len(payload) > self._table.max_payload:
-            raise ValueError(f"a payload of {len(payload)} bytes; the link carries {self._table.max_payload}")
-        # The zero in front ends whatever noise was on the line, so that it can't swallow this frame.
+        if len(payload) > self._protocol.max_payload:
+            raise ValueError(f"a payload of {len(payload)} bytes; the link carries {self._protocol.max_payload}")
+        # The zero in front ends whatever noise was on the line, so that it can't swallow this packet.
         self._write(b"\0" + packets.encode(payload))
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
             for reply in self._receive(min(left, 0.2)):
                 fields = header.unpack(reply[: header.size])
-                if not fields["type"] & self._table.reply_bit:
+                if not fields["type"] & self._protocol.reply_bit:
                     self._event(fields, reply[header.size :])
                     continue
-                if fields["sequence"] == self._sequence and fields["type"] == code | self._table.reply_bit:
+                if fields["sequence"] == self._sequence and fields["type"] == code | self._protocol.reply_bit:
                     return fields, reply[header.size :]
                 log.warning("%s: dropped a reply to an earlier request (%s)", self.port, fields)
             self._check()
@@ -249,11 +249,11 @@ class Connection:
 
     def _event(self, header: dict, body: bytes) -> None:
         """Take what the device sent unasked: a fault ends the request, anything else is kept in `events`."""
-        event = next((e for e in self._table.events if e.code == header["type"]), None)
+        event = next((e for e in self._protocol.events if e.code == header["type"]), None)
         try:
             fields = event.body.unpack(body) if event else {}
         except ValueError as error:
-            raise LinkError(f"{self.port}: an event '{event.name}' that doesn't fit the table: {error}") from error
+            raise LinkError(f"{self.port}: an event '{event.name}' that doesn't fit the protocol: {error}") from error
         if event is None:
             log.warning("%s: passed over an event of unknown type %d", self.port, header["type"])
         elif event.name == "fault":
@@ -270,11 +270,11 @@ class Connection:
     def wait_for_events(self, seconds: float) -> None:
         """Take what comes unasked within some seconds, as soon as there is something; nothing is sent."""
         for payload in self._receive(seconds):
-            header = self._table.header.unpack(payload[: self._table.header.size])
-            if header["type"] & self._table.reply_bit:
+            header = self._protocol.header.unpack(payload[: self._protocol.header.size])
+            if header["type"] & self._protocol.reply_bit:
                 log.warning("%s: dropped a reply to an earlier request (%s)", self.port, header)
             else:
-                self._event(header, payload[self._table.header.size :])
+                self._event(header, payload[self._protocol.header.size :])
         self._check()
 
     def expect_events(self) -> None:
@@ -284,7 +284,7 @@ class Connection:
 
     def _open(self, message, header: dict, body: bytes) -> dict:
         if header["dropped"] > self.device_dropped:
-            log.warning("%s: the device has dropped %d bad frames", self.port, header["dropped"] - self.device_dropped)
+            log.warning("%s: the device has dropped %d bad packets", self.port, header["dropped"] - self.device_dropped)
         self.device_dropped = header["dropped"]
         status = header["status"]
         if status:
@@ -293,16 +293,18 @@ class Connection:
         if (
             message.name == "identify"
             and len(body) >= 2
-            and (found := body[0] | body[1] << 8) != self._table.protocol_version
+            and (found := body[0] | body[1] << 8) != self._protocol.protocol_version
         ):
             raise LinkError(
                 f"{self.port}: the image speaks version {found} of the link, this pyaed version "
-                f"{self._table.protocol_version}: deploy it again"
+                f"{self._protocol.protocol_version}: deploy it again"
             )
         try:
             return message.reply.unpack(body)
         except ValueError as error:
-            raise LinkError(f"{self.port}: a reply to '{message.name}' that doesn't fit the table: {error}") from error
+            raise LinkError(
+                f"{self.port}: a reply to '{message.name}' that doesn't fit the protocol: {error}"
+            ) from error
 
     def _write(self, data: bytes) -> None:
         try:

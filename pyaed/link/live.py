@@ -7,7 +7,7 @@ import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.link.board import SLOW, Board, LinkError
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 
 OFF, MICROPHONE, LINK = 0, 1, 2  # sources
 LINES, EVENTS, PATCHES = 1, 2, 4  # outputs, to be added
@@ -65,8 +65,8 @@ def stream(board: Board, pcm: np.ndarray, position: int = 0) -> int:
     int
         Samples sent so far.
     """
-    message = table()["stream"]
-    room = (table().max_payload - table().header.size - message.request.size) // message.request.tail_size
+    message = protocol()["stream"]
+    room = (protocol().max_payload - protocol().header.size - message.request.size) // message.request.tail_size
     pcm = np.ascontiguousarray(pcm, "<i2")
     for start in range(0, len(pcm), room):
         block = pcm[start : start + room]

@@ -1,4 +1,4 @@
-"""The message table of the serial link, read from ``messages.yaml``: structures of the wire for Python and for C."""
+"""The protocol of the serial link, read from ``messages.yaml``: structures of the wire for Python and for C."""
 
 import functools
 import struct
@@ -8,7 +8,7 @@ from importlib import resources
 import numpy as np
 import yaml
 
-#: type in the table -> (format of `struct`, C type, NumPy type)
+#: type in the file -> (format of `struct`, C type, NumPy type)
 TYPES = {
     "u8": ("B", "uint8_t", "u1"),
     "u16": ("H", "uint16_t", "<u2"),
@@ -80,11 +80,13 @@ class Body:
         Raises
         ------
         ValueError
-            When the length doesn't fit the table, or a text isn't UTF-8.
+            When the length doesn't fit the protocol, or a text isn't UTF-8.
         """
         extra = len(data) - self.size
         if extra < 0 or (extra and not self.tail) or (self.tail and extra % self.tail.size):
-            raise ValueError(f"{len(data)} bytes where the table has {self.size}{' and a tail' if self.tail else ''}")
+            raise ValueError(
+                f"{len(data)} bytes where the protocol has {self.size}{' and a tail' if self.tail else ''}"
+            )
         flat = list(struct.unpack_from(self.format, data))
         values = {}
         for field in self.fields:
@@ -121,7 +123,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Table:
+class Protocol:
     """The whole of ``messages.yaml``."""
 
     protocol_version: int
@@ -149,8 +151,8 @@ def _body(side: str, fields: list, tail: dict | None) -> Body:
     return body
 
 
-def parse(text: str) -> Table:
-    """Build the table from the YAML text.
+def parse(text: str) -> Protocol:
+    """Build the protocol from the YAML text.
 
     Raises
     ------
@@ -178,10 +180,10 @@ def parse(text: str) -> Table:
     if any(not 0 < m.code < raw["reply_bit"] for m in (*messages, *events)):
         raise ValueError("messages.yaml: a code must lie between 1 and the reply bit")
     header = _body("header", raw["header"], None)
-    return Table(raw["protocol_version"], raw["max_payload"], raw["reply_bit"], header, messages, events)
+    return Protocol(raw["protocol_version"], raw["max_payload"], raw["reply_bit"], header, messages, events)
 
 
 @functools.cache
-def table() -> Table:
-    """Return the table of this version of pyaed."""
+def protocol() -> Protocol:
+    """Return the protocol of this version of pyaed."""
     return parse(resources.files("pyaed.link").joinpath("messages.yaml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Frames of the serial link: COBS(payload, CRC-32 little-endian), then one zero byte. The twin of firmware/app/aed_frame.c."""
+"""Packets of the serial link: COBS(payload, CRC-32 little-endian), then one zero byte. The twin of firmware/app/aed_packet.c."""
 
 import zlib
 from dataclasses import dataclass, fields
@@ -45,21 +45,21 @@ def cobs_decode(data: bytes) -> bytes:
 
 
 def encode(payload: bytes) -> bytes:
-    """Return the frame that carries `payload`."""
+    """Return the packet that carries `payload`."""
     return cobs_encode(payload + zlib.crc32(payload).to_bytes(CRC_SIZE, "little")) + b"\0"
 
 
-def max_frame(payload: int) -> int:
-    """Return the most bytes that the frame of a payload of that many bytes takes."""
+def max_packet(payload: int) -> int:
+    """Return the most bytes that the packet of a payload of that many bytes takes."""
     n = payload + CRC_SIZE
     return n + n // 254 + 2
 
 
 @dataclass
 class Counters:
-    """Frames seen by a receiver: good ones, and dropped ones by reason."""
+    """Packets seen by a receiver: good ones, and dropped ones by reason."""
 
-    frames: int = 0
+    packets: int = 0
     overlong: int = 0
     garbage: int = 0
     truncated: int = 0
@@ -67,7 +67,7 @@ class Counters:
 
     @property
     def dropped(self) -> int:
-        return sum(getattr(self, f.name) for f in fields(self)) - self.frames
+        return sum(getattr(self, f.name) for f in fields(self)) - self.packets
 
 
 class Receiver:
@@ -76,12 +76,12 @@ class Receiver:
     Parameters
     ----------
     max_payload, min_payload : int
-        Bytes. Longer frames count as over-long, shorter payloads as truncated.
+        Bytes. Longer packets count as over-long, shorter payloads as truncated.
     """
 
     def __init__(self, max_payload: int, min_payload: int):
         self.counters = Counters()
-        self._capacity = max_frame(max_payload)
+        self._capacity = max_packet(max_payload)
         self._min_payload = min_payload
         self._pending = bytearray()
         self._skipping = False
@@ -108,9 +108,9 @@ class Receiver:
             self._skipping = True
             self.counters.overlong += 1
 
-    def _finish(self, frame: bytes) -> bytes | None:
+    def _finish(self, packet: bytes) -> bytes | None:
         try:
-            data = cobs_decode(frame)
+            data = cobs_decode(packet)
         except ValueError:
             self.counters.garbage += 1
             return None
@@ -121,5 +121,5 @@ class Receiver:
         if zlib.crc32(payload) != int.from_bytes(crc, "little"):
             self.counters.bad_crc += 1
             return None
-        self.counters.frames += 1
+        self.counters.packets += 1
         return payload

@@ -29,7 +29,7 @@ def as_text(
         row["estimated ms" if estimate else "ms"] = ms
     formats = {"share": ".1%", f"{unit} per MAC": ".2f", "estimated ms": ".3f", "ms": ".3f"}
     what = "counted on the emulated Cortex-M33 (no time)" if unit == "instructions" else f"in {result.runs} runs"
-    lines = [f"{result.board}: {unit} {what}", text.table(rows, formats)]
+    lines = [f"{result.board}: {unit} {what}", text.format_table(rows, formats)]
     lines.append(
         f"a new patch costs {result.per_patch:,} {unit} and comes every {1e3 * result.patch_seconds:.0f} ms: its new "
         "frames, quantization and inference"
@@ -39,7 +39,7 @@ def as_text(
         "",
         "published by ST, measured on a B-U585I-IOT02A at 160 MHz (time, not instructions; RAM of activations, flash of "
         "weights only)",
-        text.table(AUDIO),
+        text.format_table(AUDIO),
     ]
     return "\n".join(lines) + "\n"
 

@@ -115,7 +115,7 @@ class Monitor:
                 self._heard(fields)
         self._seen = len(events)
         state.lost_events = self._board.events_lost
-        state.dropped_frames = self._board.counters.dropped + self._board.device_dropped
+        state.dropped_packets = self._board.counters.dropped + self._board.device_dropped
         return state
 
     def _level(self, square: float) -> None:

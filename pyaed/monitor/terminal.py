@@ -38,7 +38,7 @@ class State:
         'onset', 'offset' in seconds, 'class', 'score', 'ended', oldest first.
     busy : float or None
         Part of real time that the board computes.
-    lost_samples, lost_events, dropped_frames, patches : int
+    lost_samples, lost_events, dropped_packets, patches : int
     """
 
     title: str
@@ -53,7 +53,7 @@ class State:
     busy: float | None = None
     lost_samples: int = 0
     lost_events: int = 0
-    dropped_frames: int = 0
+    dropped_packets: int = 0
     patches: int = 0
 
 
@@ -105,7 +105,7 @@ def draw(state: State, width: int = 80) -> list[str]:
     lines += [
         "",
         f"heard now: {heard}   peak {state.peak:.1f} dBFS, {state.patches} patches{busy}",
-        f"lost samples {state.lost_samples}, lost events {state.lost_events}, dropped frames {state.dropped_frames}",
+        f"lost samples {state.lost_samples}, lost events {state.lost_events}, dropped packets {state.dropped_packets}",
         "",
         *(event_line(event)[: width - 1] for event in state.events[-EVENT_ROWS:]),
     ]

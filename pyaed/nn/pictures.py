@@ -36,8 +36,8 @@ def plan_text(program: Program) -> str:
     parts = [
         f"{program.name}: {program.arena_size:,} bytes of arena, {program.weights_bytes:,} bytes of tables, "
         f"{program.macs:,} multiply-accumulates",
-        text.table(nodes),
-        "Blocks of the arena:\n" + text.table(blocks),
+        text.format_table(nodes),
+        "Blocks of the arena:\n" + text.format_table(blocks),
     ]
     for i, node in enumerate(program.nodes):
         if "stages" in node.params:
@@ -47,7 +47,7 @@ def plan_text(program: Program) -> str:
                  "writes to": stage.fields["output"]}
                 for k, stage in enumerate(node.params["stages"])
             ]  # fmt: skip
-            parts.append(f"Node {i} runs depth-first, in bands of rows:\n{text.table(stages)}")
+            parts.append(f"Node {i} runs depth-first, in bands of rows:\n{text.format_table(stages)}")
     return "\n\n".join(parts) + "\n"
 
 

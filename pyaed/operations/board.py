@@ -54,7 +54,7 @@ def deploy_emulated(run: Run, configured: str | None = None, settings: ModelMeta
 
 
 def _say(run: Run, image: Any) -> None:
-    run.echo(f"image {image.elf}\n{text.table(image.table())}\n")
+    run.echo(f"image {image.elf}\n{text.format_table(image.table())}\n")
 
 
 @contextmanager

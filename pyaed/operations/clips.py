@@ -128,7 +128,7 @@ def check_dataset(config: Config, echo: Callable[[str], None] = print) -> bool:
         {"class": name, **{part: clips.class_counts()[name] for part, clips in sets.items()}}
         for name in found.class_names
     ]
-    echo(text.table(rows) + "\n")
+    echo(text.format_table(rows) + "\n")
     clips = next(iter(sets.values()))
     every = {clip.path: clip for part in sets.values() for clip in part if clip.name not in missing}
     findings = [data.Finding("missing", name, "the file is not there") for name in dict.fromkeys(missing)]

@@ -96,7 +96,7 @@ def crossval(
     found = {kind: evaluation.mean_interval(values) for kind, values in accuracies.items()}
     result = {"protocol": protocol, "runs": rows, "clip_accuracy": found}
     lines = [
-        text.table(
+        text.format_table(
             rows, {key: ".1%" for key in rows[0] if key.endswith((" clips", " patches")) and key != "test clips"}
         )
     ]

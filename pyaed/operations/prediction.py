@@ -71,7 +71,7 @@ def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None
     else:
         events = _host_hears(run, settings, detector, path, clips)
     rows = [{"file": name, **event} for name, found in events.items() for event in found]
-    run.echo(text.table(rows, {"onset": ".2f", "offset": ".2f", "score": ".1%"}) or "no events")
+    run.echo(text.format_table(rows, {"onset": ".2f", "offset": ".2f", "score": ".1%"}) or "no events")
     log.info("events: %s, %s", *evaluation.write_events(run.folder, events))
 
 

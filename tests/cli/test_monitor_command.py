@@ -68,7 +68,7 @@ def test_a_file_in_a_terminal(project, tmp_path):
     assert re.search(r"level\s+█*.* dBFS", plain)
     for name in CLASSES:
         assert re.search(rf"^{name} +\S* *\d+\.\d%", plain, re.MULTILINE), plain
-    assert "lost samples 0, lost events 0, dropped frames 0" in plain
+    assert "lost samples 0, lost events 0, dropped packets 0" in plain
     assert "4.0 s" in plain
     kept, rate = soundfile.read(tmp_path / "kept" / "monitor.wav", dtype="int16")
     assert rate == RATE

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from pyaed.dsp._dsp import lib
 from specs import SPECS
-from support.signals import signals
 
-from pyaed.dsp import FrontEnd
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from pyaed.dsp._dsp import lib  # noqa: E402
+from support.signals import signals  # noqa: E402
+
+from pyaed.dsp import FrontEnd  # noqa: E402
 
 GOLDEN = Path(__file__).with_name("golden.json")
 

@@ -14,14 +14,14 @@ from support import images  # noqa: E402
 from test_application import spoil  # noqa: E402
 
 from pyaed.link import packets  # noqa: E402
-from pyaed.link.messages import table  # noqa: E402
+from pyaed.link.messages import protocol  # noqa: E402
 
 PIECE = 50_000
-CODES = [table()[n].code for n in ("identify", "names", "counters", "upload", "reset", "state")] + [0, 99, 200]
+CODES = [protocol()[n].code for n in ("identify", "names", "counters", "upload", "reset", "state")] + [0, 99, 200]
 
 
-def frame(code: int, sequence: int, body: bytes = b"") -> bytes:
-    return packets.encode(table().header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
+def packet(code: int, sequence: int, body: bytes = b"") -> bytes:
+    return packets.encode(protocol().header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
 
 
 def wrong_byte(rng, data: bytes) -> bytes:
@@ -36,25 +36,25 @@ def main(n_frames: int) -> None:
     while done < n_frames:
         parts, in_piece = [], 0
         for i in range(PIECE):
-            one = frame(CODES[int(rng.integers(len(CODES)))], i & 0xFFFF, bodies[int(rng.integers(len(bodies)))])
+            one = packet(CODES[int(rng.integers(len(CODES)))], i & 0xFFFF, bodies[int(rng.integers(len(bodies)))])
             if rng.random() < 0.5:
                 one = spoil(rng, one) if rng.random() < 0.02 else wrong_byte(rng, one)
             else:
                 in_piece += 1
             parts.append(one)
-        parts.append(frame(table()["identify"].code, 777))
+        parts.append(packet(protocol()["identify"].code, 777))
         ended = subprocess.run([program], input=b"".join(parts), capture_output=True, timeout=300, check=False)
         assert ended.returncode == 0, ended.stderr[-2000:]
-        receiver = packets.Receiver(table().max_payload, table().header.size)
+        receiver = packets.Receiver(protocol().max_payload, protocol().header.size)
         replies = receiver.feed(ended.stdout)
         assert receiver.counters.dropped == 0
         assert len(replies) > in_piece
-        more += len(replies) - in_piece - 1  # an accident that left its frame whole (cut behind its last byte)
+        more += len(replies) - in_piece - 1  # an accident that left its packet whole (cut behind its last byte)
         assert struct.unpack_from("<BbHI", replies[-1])[2] == 777
         done, good = done + PIECE, good + in_piece
     seconds = time.monotonic() - start
     print(
-        f"{done:,} frames in {seconds:.0f} s: {good:,} good ones, all answered; {more:,} others answered; no crash, no hang"
+        f"{done:,} packets in {seconds:.0f} s: {good:,} good ones, all answered; {more:,} others answered; no crash, no hang"
     )
 
 

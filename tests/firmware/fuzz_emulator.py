@@ -16,9 +16,9 @@ from test_application import request, spoil  # noqa: E402
 
 from pyaed.boards.emulator import Emulator  # noqa: E402
 from pyaed.link import packets  # noqa: E402
-from pyaed.link.messages import table  # noqa: E402
+from pyaed.link.messages import protocol  # noqa: E402
 
-PIECE = 400  # frames between two looks at the board
+PIECE = 400  # packets between two looks at the board
 MARK = 0xFFFF  # sequence number of these looks
 SILENCE = 30.0  # seconds without a byte after which the board counts as hung
 CHEAP = ("names", "counters", "upload", "reset", "state")
@@ -28,7 +28,7 @@ CHEAP = ("names", "counters", "upload", "reset", "state")
 class Result:
     """Frames sent, of these good ones, and those whose accident left them whole."""
 
-    frames: int = 0
+    packets: int = 0
     good: int = 0
     survived: int = 0
 
@@ -37,7 +37,7 @@ def exchange(port: socket.socket, data: bytes, receiver: packets.Receiver) -> li
     """Flood the board with `data`, which ends in a request of sequence MARK; return what it answered."""
     port.settimeout(0.01)
     view, replies, last = memoryview(data), [], time.monotonic()
-    while not replies or table().header.unpack(replies[-1][:8])["sequence"] != MARK:
+    while not replies or protocol().header.unpack(replies[-1][:8])["sequence"] != MARK:
         if view:
             with contextlib.suppress(TimeoutError):
                 view = view[port.send(view[:65536]) :]
@@ -56,17 +56,17 @@ def payload(rng, sequence: int) -> bytes:
     """A request as the fuzzing of the host's build draws it, mostly one that costs little time."""
     if rng.random() < 0.01:
         return request(rng, sequence)
-    message = table()[CHEAP[rng.integers(len(CHEAP))]]
+    message = protocol()[CHEAP[rng.integers(len(CHEAP))]]
     body = rng.bytes(message.request.size + int(rng.choice([0, 0, 1, 64])))
-    return table().header.pack(type=message.code, status=0, sequence=sequence, dropped=0) + body
+    return protocol().header.pack(type=message.code, status=0, sequence=sequence, dropped=0) + body
 
 
 def fuzz(emulator: Emulator, seconds: float, seed: int) -> Result:
-    """Send pieces of frames until the time is over; every good one has to be answered, once and in order."""
+    """Send pieces of packets until the time is over; every good one has to be answered, once and in order."""
     rng, result = np.random.default_rng(seed), Result()
     host, port = emulator.url.removeprefix("socket://").split(":")
-    receiver = packets.Receiver(table().max_payload, table().header.size)
-    mark = packets.encode(table().header.pack(type=table()["counters"].code, status=0, sequence=MARK, dropped=0))
+    receiver = packets.Receiver(protocol().max_payload, protocol().header.size)
+    mark = packets.encode(protocol().header.pack(type=protocol()["counters"].code, status=0, sequence=MARK, dropped=0))
     end = time.monotonic() + seconds
     with socket.create_connection((host, int(port))) as connection:
         while time.monotonic() < end:
@@ -83,23 +83,23 @@ def fuzz(emulator: Emulator, seconds: float, seed: int) -> Result:
                     sent.append(sequence)
             replies = exchange(connection, b"".join(data) + mark, receiver)
             emulator.check()
-            answered = [table().header.unpack(r[:8]) for r in replies]
-            numbers = iter(a["sequence"] for a in answered if a["type"] & table().reply_bit)
-            assert all(sequence in numbers for sequence in sent), "a good frame got no answer, or not in its turn"
+            answered = [protocol().header.unpack(r[:8]) for r in replies]
+            numbers = iter(a["sequence"] for a in answered if a["type"] & protocol().reply_bit)
+            assert all(sequence in numbers for sequence in sent), "a good packet got no answer, or not in its turn"
             assert all(-5 <= a["status"] <= 0 for a in answered)
-            result.frames += PIECE + 1
+            result.packets += PIECE + 1
             result.good += len(sent)
             result.survived += len(replies) - 1 - len(sent)
         assert receiver.counters.dropped == 0, receiver.counters
     return result
 
 
-def spoil_shortly(rng, frame: bytes) -> bytes:
-    """A frame after an accident that costs no time: a flipped bit, a cut end, or noise."""
-    at = int(rng.integers(len(frame)))
+def spoil_shortly(rng, packet: bytes) -> bytes:
+    """A packet after an accident that costs no time: a flipped bit, a cut end, or noise."""
+    at = int(rng.integers(len(packet)))
     if rng.random() < 0.6:
-        return frame[:at] + bytes([frame[at] ^ 1 << int(rng.integers(8))]) + frame[at + 1 :] + b"\0"
-    return (frame[:at] if rng.random() < 0.5 else rng.bytes(at + 1)) + b"\0"
+        return packet[:at] + bytes([packet[at] ^ 1 << int(rng.integers(8))]) + packet[at + 1 :] + b"\0"
+    return (packet[:at] if rng.random() < 0.5 else rng.bytes(at + 1)) + b"\0"
 
 
 def main(seconds: float) -> None:
@@ -109,7 +109,7 @@ def main(seconds: float) -> None:
         with emulator.connect() as board:
             counters = board.device_counters()
     print(
-        f"seed {seed}: {found.frames:,} frames in {time.monotonic() - start:.0f} s: {found.good:,} good ones, all answered in "
+        f"seed {seed}: {found.packets:,} packets in {time.monotonic() - start:.0f} s: {found.good:,} good ones, all answered in "
         f"their turn; {found.survived:,} others answered; no crash, no hang; stack {counters['stack_used']} bytes"
     )
 

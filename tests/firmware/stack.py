@@ -18,18 +18,18 @@ from pyaed.artefact import ModelMetadata  # noqa: E402
 from pyaed.boards import boards  # noqa: E402
 from pyaed.dsp import FeatureSpec  # noqa: E402
 from pyaed.link import packets  # noqa: E402
-from pyaed.link.messages import table  # noqa: E402
+from pyaed.link.messages import protocol  # noqa: E402
 
 BLOCK, SETTLING = 256, 8  # samples of an interrupt; blocks that the microphone's start drops
 
 
 def ask(chip: Chip, name: str, **fields) -> dict:
-    """Send a request and return its reply, which is the last frame."""
-    message, header = table()[name], table().header
+    """Send a request and return its reply, which is the last packet."""
+    message, header = protocol()[name], protocol().header
     request = header.pack(type=message.code, status=0, sequence=1, dropped=0) + message.request.pack(**fields)
     chip.sent.clear()
     chip.receive(packets.encode(request))
-    reply = packets.Receiver(table().max_payload, header.size).feed(bytes(chip.sent))[-1]
+    reply = packets.Receiver(protocol().max_payload, header.size).feed(bytes(chip.sent))[-1]
     return message.reply.unpack(reply[header.size :])
 
 
@@ -40,7 +40,7 @@ def main(model: str) -> None:
         for board in boards():
             sources = deploy.generate(model, known.features, known, Path(folder) / board, board)
             image = deploy.build_image(sources, board)
-            print(f"{board}\n{text.table(image.table())}\n")
+            print(f"{board}\n{text.format_table(image.protocol())}\n")
             if board != "b_u585i_iot02a":
                 continue
             chip = Chip(image.elf)

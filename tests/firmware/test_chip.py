@@ -13,7 +13,7 @@ from pyaed.config.schema import Detector as Section
 from pyaed.detector import DetectorSettings, StreamFrontEnd, find_events
 from pyaed.dsp import feature_hash
 from pyaed.link import packets
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def chip(elf):
 
 def exchange(chip: Chip, name: str, tail: bytes = b"", **fields) -> dict:
     """Send a request over the modelled UART; return its reply's fields."""
-    message, header = table()[name], table().header
+    message, header = protocol()[name], protocol().header
     payload = header.pack(type=message.code, status=0, sequence=7, dropped=0) + message.request.pack(tail, **fields)
     chip.sent.clear()
     chip.receive(packets.encode(payload))
@@ -41,7 +41,7 @@ def exchange(chip: Chip, name: str, tail: bytes = b"", **fields) -> dict:
 
 
 def payloads(chip: Chip) -> list[bytes]:
-    receiver = packets.Receiver(table().max_payload, table().header.size)
+    receiver = packets.Receiver(protocol().max_payload, protocol().header.size)
     found = receiver.feed(bytes(chip.sent))
     assert receiver.counters.dropped == 0
     return found
@@ -152,8 +152,8 @@ def test_each_wait_ends_and_the_board_still_answers(elf, flag):
 def test_a_dead_port_hangs_nothing(elf):
     chip = Chip(elf, stuck=(("USART1_ISR", 7),))
     chip.run()
-    code = table()["identify"].code
-    chip.receive(packets.encode(table().header.pack(type=code, status=0, sequence=1, dropped=0)))
+    code = protocol()["identify"].code
+    chip.receive(packets.encode(protocol().header.pack(type=code, status=0, sequence=1, dropped=0)))
     assert chip.sent == b""
 
 
@@ -196,14 +196,14 @@ def test_features_and_inference_are_the_hosts_bits(chip):
 
 def test_interrupts_in_the_middle_of_work_lose_nothing(chip):
     chip.run()
-    header, rng = table().header, np.random.default_rng(1)
-    code = table()["features"].code
+    header, rng = protocol().header, np.random.default_rng(1)
+    code = protocol()["features"].code
     data, n = b"", 6
     for sequence in range(n):
-        body = table()["features"].request.pack(images.noise(200, sequence).tobytes(), position=0)
+        body = protocol()["features"].request.pack(images.noise(200, sequence).tobytes(), position=0)
         data += packets.encode(header.pack(type=code, status=0, sequence=sequence, dropped=0) + body)
     at = 0
-    while at < len(data):  # bytes arrive while frames are being computed
+    while at < len(data):  # bytes arrive while packets are being computed
         chip.received.extend(data[at : at + 8])
         at += 8
         chip.interrupt(16 + 61)
@@ -243,11 +243,11 @@ def test_a_fault_is_reported_and_the_board_starts_again(elf, kind):
     chip.run()
     code = b"".join(struct.pack("<H", int(w, 16)) for w in words.split())
     chip.poke("aed_board_stack_used", code)
-    header = table().header
-    chip.receive(packets.encode(header.pack(type=table()["counters"].code, status=0, sequence=1, dropped=0)))
+    header = protocol().header
+    chip.receive(packets.encode(header.pack(type=protocol()["counters"].code, status=0, sequence=1, dropped=0)))
     assert chip.was_reset
     (payload,) = payloads(chip)
-    event = next(e for e in table().events if e.name == "fault")
+    event = next(e for e in protocol().events if e.name == "fault")
     assert header.unpack(payload[:8])["type"] == event.code
     fault = event.body.unpack(payload[8:])
     start = chip.symbols["aed_board_stack_used"] & ~1
@@ -270,7 +270,7 @@ def test_an_interrupt_that_nobody_asked_for_is_a_fault(elf):
     chip.interrupt(16 + 100)
     assert chip.was_reset
     (payload,) = payloads(chip)
-    assert table().events[0].body.unpack(payload[8:])["exception"] == 116
+    assert protocol().events[0].body.unpack(payload[8:])["exception"] == 116
 
 
 #: What the microphone's clock, filter and DMA channel end with (16 kHz, MIC1).
@@ -335,7 +335,7 @@ def test_the_microphone_records_and_counts(chip):
 def test_a_microphone_that_does_not_come_up_is_refused(elf, flag):
     chip = Chip(elf, stuck=(flag,))
     chip.run()
-    message, header = table()["record"], table().header
+    message, header = protocol()["record"], protocol().header
     for rate in (16000, 48000):
         chip.sent.clear()
         request = header.pack(type=message.code, status=0, sequence=1, dropped=0) + message.request.pack(rate=rate)
@@ -366,7 +366,7 @@ def hear(chip: Chip, pcm: np.ndarray) -> None:
 
 
 def unasked(chip: Chip, name: str) -> list[dict]:
-    event = next(e for e in table().events if e.name == name)
+    event = next(e for e in protocol().events if e.name == name)
     return [event.body.unpack(p[8:]) for p in payloads(chip) if p[0] == event.code]
 
 
@@ -391,7 +391,7 @@ def test_what_the_microphone_hears_becomes_the_hosts_events(chip):
     lamp = [write for write in chip.writes if write in (GREEN_ON, GREEN_OFF)][-len(told) :]
     assert lamp == [GREEN_ON if p["decision"] >= 0 else GREEN_OFF for p in told]
     chip.sent.clear()
-    message, header = table()["listen"], table().header
+    message, header = protocol()["listen"], protocol().header
     request = header.pack(type=message.code, status=0, sequence=9, dropped=0) + message.request.pack(source=0, output=0)
     chip.receive(packets.encode(request))
     heard += unasked(chip, "heard")

@@ -1,4 +1,4 @@
-"""The message table: one YAML file, the same structures in C, in Python and in the documentation."""
+"""The protocol: one YAML file, the same structures in C, in Python and in the documentation."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ import pytest
 from support import images
 
 from pyaed.deploy import write_messages_header
-from pyaed.link.messages import parse, table
+from pyaed.link.messages import parse, protocol
 from pyaed.sources import source_root
 
 BAD = {
@@ -19,8 +19,8 @@ BAD = {
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "arm-none-eabi-gcc"])
 def test_c_header_has_the_sizes_of_the_table(tmp_path, compiler):
     write_messages_header(tmp_path)
-    bodies = [(m.name, b) for m in table().messages for b in (m.request, m.reply) if b.fields]
-    bodies += [(e.name, e.body) for e in table().events]
+    bodies = [(m.name, b) for m in protocol().messages for b in (m.request, m.reply) if b.fields]
+    bodies += [(e.name, e.body) for e in protocol().events]
     sizes = ", ".join(f"sizeof(aed_link_{name}_{body.side})" for name, body in bodies)
     source = tmp_path / "sizes.c"
     source.write_text(f'#include "aed_link_messages.h"\nconst unsigned sizes[] = {{{sizes}}};\n')
@@ -59,19 +59,19 @@ def test_codes_leave_the_reply_bit_alone(kind):
 
 
 def test_pack_and_unpack_are_inverse():
-    for message in table().messages:
+    for message in protocol().messages:
         for body in (message.request, message.reply):
             zero = body.unpack(bytes(body.size))
             values = {f.name: zero[f.name].encode() if f.type == "char" else zero[f.name] for f in body.fields}
             assert body.pack(**values) == bytes(body.size)
-    with pytest.raises(ValueError, match="bytes where the table has"):
-        table()["identify"].reply.unpack(bytes(7))
+    with pytest.raises(ValueError, match="bytes where the protocol has"):
+        protocol()["identify"].reply.unpack(bytes(7))
 
 
 def test_documentation_states_the_table():
     text = (source_root() / "docs" / "link.md").read_text()
-    assert f"version {table().protocol_version}" in text
-    for message in (*table().messages, *table().events):
+    assert f"version {protocol().protocol_version}" in text
+    for message in (*protocol().messages, *protocol().events):
         section = re.search(rf"^### {message.code} `{message.name}`\n(.*?)(?=^##|\Z)", text, re.M | re.S)
         assert section, message.name
         for body in (message.body,) if hasattr(message, "body") else (message.request, message.reply):

@@ -9,7 +9,7 @@ from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.errors import UserError
 from pyaed.link import packets
 from pyaed.link.board import DeviceError
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -122,7 +122,7 @@ def raw(board, code: int, body: bytes):
 @pytest.mark.parametrize("case", ERRORS)
 def test_wrong_requests_get_an_error_status(board, case):
     name, body, status = ERRORS[case]
-    header, reply = raw(board, table()[name].code, body)
+    header, reply = raw(board, protocol()[name].code, body)
     assert (header["status"], reply) == (status, b"")
 
 
@@ -146,7 +146,7 @@ def test_bad_frames_are_dropped_counted_and_reported(board, caplog):
     counters = board.device_counters()
     assert {key: counters[key] for key in bad} == dict.fromkeys(bad, 1)
     assert board.device_dropped == 4
-    assert "has dropped 4 bad frames" in caplog.text
+    assert "has dropped 4 bad packets" in caplog.text
 
 
 def test_garbage_on_the_wire_hangs_nobody(board):

@@ -5,7 +5,7 @@ import pytest
 
 from pyaed.link import connection, packets
 from pyaed.link.board import Board, LinkError
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 
 
 class Line:
@@ -13,38 +13,38 @@ class Line:
 
     def __init__(self, rng):
         self.rng, self.waiting = rng, b""
-        self.receiver = packets.Receiver(table().max_payload, table().header.size)
+        self.receiver = packets.Receiver(protocol().max_payload, protocol().header.size)
 
     def write(self, data: bytes) -> None:
         for payload in self.receiver.feed(data):
-            self.waiting += self.spoil(self.answer(table().header.unpack(payload[:8])))
+            self.waiting += self.spoil(self.answer(protocol().header.unpack(payload[:8])))
 
     def answer(self, header: dict) -> bytes:
-        message = next(m for m in table().messages if m.code == header["type"])
+        message = next(m for m in protocol().messages if m.code == header["type"])
         body = self.rng.bytes(message.reply.size + int(self.rng.integers(0, 40)))
         if self.rng.random() < 0.5:
             body = bytes(message.reply.size)
         header |= {"type": header["type"] | 0x80, "status": int(self.rng.choice([0, 0, 0, -1, -3, -100]))}
-        return packets.encode(table().header.pack(**header) + body)
+        return packets.encode(protocol().header.pack(**header) + body)
 
-    def spoil(self, frame: bytes) -> bytes:
+    def spoil(self, packet: bytes) -> bytes:
         kind = self.rng.integers(7)
-        at = int(self.rng.integers(len(frame)))
+        at = int(self.rng.integers(len(packet)))
         if kind == 0:
-            return frame[:at] + bytes([frame[at] ^ 1 << int(self.rng.integers(8))]) + frame[at + 1 :]
+            return packet[:at] + bytes([packet[at] ^ 1 << int(self.rng.integers(8))]) + packet[at + 1 :]
         if kind == 1:
-            return frame[:at]
+            return packet[:at]
         if kind == 2:
-            return frame * 3
+            return packet * 3
         if kind == 3:
-            return self.rng.bytes(int(self.rng.integers(1, 6000))) + b"\0" + frame
+            return self.rng.bytes(int(self.rng.integers(1, 6000))) + b"\0" + packet
         if kind == 4:
-            event = table().header.pack(type=int(self.rng.integers(64, 70)), status=0, sequence=at, dropped=0)
-            return packets.encode(event + self.rng.bytes(int(self.rng.integers(0, 60)))) + frame
+            event = protocol().header.pack(type=int(self.rng.integers(64, 70)), status=0, sequence=at, dropped=0)
+            return packets.encode(event + self.rng.bytes(int(self.rng.integers(0, 60)))) + packet
         if kind == 5:
-            payload = self.rng.bytes(int(self.rng.integers(0, 400)))  # a good frame of nonsense
-            return packets.encode(payload) + frame
-        return frame
+            payload = self.rng.bytes(int(self.rng.integers(0, 400)))  # a good packet of nonsense
+            return packets.encode(payload) + packet
+        return packet
 
     def read(self, n: int) -> bytes:
         n = int(self.rng.integers(1, 5000))

@@ -10,7 +10,7 @@ import pytest
 from pyaed.errors import UserError
 from pyaed.link import packets
 from pyaed.link.board import Board, LinkError, LinkTimeout
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 
 
 def test_missing_port():
@@ -52,11 +52,11 @@ class Device:
 
     def serve(self):
         connection, _ = self.server.accept()
-        receiver = packets.Receiver(table().max_payload, table().header.size)
+        receiver = packets.Receiver(protocol().max_payload, protocol().header.size)
         with connection:
             while data := connection.recv(4096):
                 for payload in receiver.feed(data):
-                    header = table().header.unpack(payload[:8])
+                    header = protocol().header.unpack(payload[:8])
                     reply = self.answer(header, payload[8:])
                     if reply is None:
                         return
@@ -69,7 +69,7 @@ class Device:
 
 def reply(header, body=b"", **changes) -> bytes:
     fields = {**header, "type": header["type"] | 0x80, **changes}
-    return packets.encode(table().header.pack(**fields) + body)
+    return packets.encode(protocol().header.pack(**fields) + body)
 
 
 @pytest.fixture
@@ -101,12 +101,12 @@ def test_lost_and_late_replies(device):
         assert board.counters.garbage == 1
 
 
-VERSION = table().protocol_version.to_bytes(2, "little")
-FAULT = table().events[0]
+VERSION = protocol().protocol_version.to_bytes(2, "little")
+FAULT = protocol().events[0]
 
 
 def event(body: bytes, code: int = FAULT.code) -> bytes:
-    return packets.encode(table().header.pack(type=code, status=0, sequence=0, dropped=0) + body)
+    return packets.encode(protocol().header.pack(type=code, status=0, sequence=0, dropped=0) + body)
 
 
 NONSENSE = {
@@ -115,9 +115,9 @@ NONSENSE = {
         "fault.*exception 0x5, pc 0x5",
     ),
     "half a fault": (lambda h, b: event(b"123"), "event 'fault' that doesn't fit"),
-    "short body": (lambda h, b: reply(h, VERSION + b"3"), "doesn't fit the table"),
-    "long body": (lambda h, b: reply(h, VERSION + bytes(379)), "doesn't fit the table"),
-    "not UTF-8": (lambda h, b: reply(h, VERSION + b"\xff" * 378), "doesn't fit the table"),
+    "short body": (lambda h, b: reply(h, VERSION + b"3"), "doesn't fit the protocol"),
+    "long body": (lambda h, b: reply(h, VERSION + bytes(379)), "doesn't fit the protocol"),
+    "not UTF-8": (lambda h, b: reply(h, VERSION + b"\xff" * 378), "doesn't fit the protocol"),
     "other version": (lambda h, b: reply(h, b"\x63\0" + bytes(378)), "version 99 of the link"),
     "unknown type": (lambda h, b: reply(h, identity(input_type=9)), "input_type 9"),
     "sizes at odds": (lambda h, b: reply(h, identity(input_size=3)), "input .* in 3 bytes"),
@@ -128,9 +128,9 @@ NONSENSE = {
 
 
 def identity(**changes) -> bytes:
-    body = table()["identify"].reply
+    body = protocol()["identify"].reply
     values = {f.name: b"" if f.type == "char" else (1,) * f.count if f.count > 1 else 1 for f in body.fields}
-    values |= {"protocol_version": table().protocol_version}
+    values |= {"protocol_version": protocol().protocol_version}
     values |= {"n_classes": 0, "n_nodes": 0, "input_type": 0, "output_type": 0} | changes
     return body.pack(**values)
 
@@ -144,7 +144,7 @@ def test_nonsense_is_one_clear_error(device, case):
 
 def test_a_device_that_takes_no_samples_or_too_many(device):
     def answer(header, body):
-        if header["type"] == table()["identify"].code:
+        if header["type"] == protocol()["identify"].code:
             return reply(header, identity())
         return reply(header, taken.to_bytes(4, "little") + bytes(4))
 

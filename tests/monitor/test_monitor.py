@@ -74,7 +74,7 @@ def test_the_microphone_of_a_board(tmp_path):
     assert fake.failed is None
     assert fake.chip.errors == []
     assert not fake.chip.values["ADF1_DFLTCR"] & 1  # stopped
-    assert (state.lost_samples, state.lost_events, state.dropped_frames) == (0, 0, 0)
+    assert (state.lost_samples, state.lost_events, state.dropped_packets) == (0, 0, 0)
     assert state.seconds == pytest.approx(72 * BLOCK / 16000, abs=0.1)  # 8 blocks settle
     assert state.peak > state.level or state.level > -60
     assert state.scores.shape == (3,)

@@ -7,7 +7,7 @@ from test_link import Device, device, reply  # noqa: F401
 
 from pyaed.errors import UserError
 from pyaed.link.board import Board, LinkError
-from pyaed.link.messages import table
+from pyaed.link.messages import protocol
 from pyaed.monitor.recording import level, record
 
 TONE = np.round(16384 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000))).astype(np.int16)
@@ -18,7 +18,7 @@ def player(pcm, skip=0):
     state = {"at": 0}
 
     def answer(header, body):
-        if header["type"] != table()["record"].code:
+        if header["type"] != protocol()["record"].code:
             return reply(header)
         if int.from_bytes(body, "little") == 0:
             state["at"] = 0
@@ -27,7 +27,7 @@ def player(pcm, skip=0):
             block = pcm[state["at"] : state["at"] + 700]
         fields = {"position": state["at"] + skip, "lost": 1, "saturations": 2, "errors": 3}
         state["at"] += len(block)
-        return reply(header, table()["record"].reply.pack(block.astype("<i2").tobytes(), **fields))
+        return reply(header, protocol()["record"].reply.pack(block.astype("<i2").tobytes(), **fields))
 
     return answer
 

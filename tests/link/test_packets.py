@@ -12,7 +12,7 @@ from pyaed.link import packets
 from pyaed.sources import source_root
 
 MAX_PAYLOAD, MIN_PAYLOAD = 700, 8
-COUNTERS = ("frames", "overlong", "garbage", "truncated", "bad_crc")
+COUNTERS = ("packets", "overlong", "garbage", "truncated", "bad_crc")
 
 
 class CReceiver(ctypes.Structure):
@@ -31,7 +31,7 @@ class CReceiver(ctypes.Structure):
 @pytest.fixture(scope="module")
 def c():
     app = source_root() / "firmware" / "app"
-    path = images.folder() / "framing.so"
+    path = images.folder() / "packets.so"
     sources = [str(app / f"aed_{name}.c") for name in ("cobs", "crc32", "frame")]
     flags = ["-std=c11", "-O1", "-shared", "-fPIC", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
     include = str(source_root() / "dsp_c" / "include")
@@ -51,13 +51,13 @@ def c():
 
 def c_encode(c, payload: bytes) -> bytes:
     room = ctypes.create_string_buffer(payload, len(payload) + packets.CRC_SIZE)
-    out = ctypes.create_string_buffer(packets.max_frame(len(payload)))
+    out = ctypes.create_string_buffer(packets.max_packet(len(payload)))
     n = c.aed_frame_encode(room, len(payload), out)
     return out.raw[:n]
 
 
 def c_receive(c, data: bytes) -> tuple[list[bytes], dict]:
-    receiver, buffer = CReceiver(), ctypes.create_string_buffer(packets.max_frame(MAX_PAYLOAD))
+    receiver, buffer = CReceiver(), ctypes.create_string_buffer(packets.max_packet(MAX_PAYLOAD))
     c.aed_frame_receiver_init(receiver, buffer, len(buffer), MIN_PAYLOAD)
     payloads = []
     for byte in data:
@@ -85,12 +85,12 @@ payloads = st.one_of(
 @given(payloads)
 @settings(max_examples=300, deadline=None)
 def test_both_sides_encode_alike_and_decode_each_other(c, payload):
-    frame = packets.encode(payload)
-    assert frame == c_encode(c, payload)
-    assert len(frame) <= packets.max_frame(len(payload))
-    assert frame.index(0) == len(frame) - 1
-    assert packets.cobs_decode(frame[:-1])[: -packets.CRC_SIZE] == payload
-    assert c_receive(c, frame)[0] == [payload]
+    packet = packets.encode(payload)
+    assert packet == c_encode(c, payload)
+    assert len(packet) <= packets.max_packet(len(payload))
+    assert packet.index(0) == len(packet) - 1
+    assert packets.cobs_decode(packet[:-1])[: -packets.CRC_SIZE] == payload
+    assert c_receive(c, packet)[0] == [payload]
 
 
 noise = st.one_of(st.binary(max_size=60), st.binary(min_size=1200, max_size=1300), st.just(b"\0\0\0"))
@@ -98,24 +98,24 @@ noise = st.one_of(st.binary(max_size=60), st.binary(min_size=1200, max_size=1300
 
 @st.composite
 def line(draw):
-    """Bytes of a bad line: frames whole, cut, bit-flipped, doubled, too long, and noise between."""
+    """Bytes of a bad line: packets whole, cut, bit-flipped, doubled, too long, and noise between."""
     data = b""
     for _ in range(draw(st.integers(1, 6))):
-        frame = packets.encode(draw(st.binary(min_size=0, max_size=40)))
+        packet = packets.encode(draw(st.binary(min_size=0, max_size=40)))
         match draw(st.sampled_from(["whole", "cut", "flip", "twice", "long", "noise"])):
             case "cut":
-                frame = frame[: draw(st.integers(0, len(frame)))]
+                packet = packet[: draw(st.integers(0, len(packet)))]
             case "flip":
-                bit = draw(st.integers(0, 8 * len(frame) - 1))
-                frame = bytearray(frame)
-                frame[bit // 8] ^= 1 << bit % 8
+                bit = draw(st.integers(0, 8 * len(packet) - 1))
+                packet = bytearray(packet)
+                packet[bit // 8] ^= 1 << bit % 8
             case "twice":
-                frame = frame + frame
+                packet = packet + packet
             case "long":
-                frame = packets.encode(bytes(range(1, 250)) * 4)
+                packet = packets.encode(bytes(range(1, 250)) * 4)
             case "noise":
-                frame = draw(noise)
-        data += frame
+                packet = draw(noise)
+        data += packet
     return data
 
 
@@ -124,7 +124,7 @@ def line(draw):
 def test_both_sides_see_the_same_in_a_bad_line(c, data, pieces):
     got, counters = c_receive(c, data)
     assert (got, counters) == python_receive(data, pieces)
-    # Whatever came before, one zero later the next frame arrives.
+    # Whatever came before, one zero later the next packet arrives.
     good = packets.encode(b"still here")
     assert c_receive(c, data + b"\0" + good)[0][-1] == b"still here"
     assert python_receive(data + b"\0" + good, pieces)[0][-1] == b"still here"
@@ -133,20 +133,20 @@ def test_both_sides_see_the_same_in_a_bad_line(c, data, pieces):
 @given(payloads, st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_frame_never_passes(c, payload, data):
-    frame = bytearray(packets.encode(payload))
+    packet = bytearray(packets.encode(payload))
     for _ in range(data.draw(st.integers(1, 3))):
-        frame[data.draw(st.integers(0, len(frame) - 2))] ^= 1 << data.draw(st.integers(0, 7))
-    if bytes(frame) == packets.encode(payload):
+        packet[data.draw(st.integers(0, len(packet) - 2))] ^= 1 << data.draw(st.integers(0, 7))
+    if bytes(packet) == packets.encode(payload):
         return
-    got, counters = python_receive(bytes(frame), [])
-    assert payload not in got or frame.count(0) > 1
-    assert c_receive(c, bytes(frame)) == (got, counters)
+    got, counters = python_receive(bytes(packet), [])
+    assert payload not in got or packet.count(0) > 1
+    assert c_receive(c, bytes(packet)) == (got, counters)
 
 
 def test_a_flood_needs_no_memory():
     receiver = packets.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
     for _ in range(100):
         assert receiver.feed(b"\xaa" * 10000) == []
-    assert len(receiver._pending) <= packets.max_frame(MAX_PAYLOAD)
+    assert len(receiver._pending) <= packets.max_packet(MAX_PAYLOAD)
     assert receiver.feed(b"\0" + packets.encode(b"still here")) == [b"still here"]
     assert receiver.counters.overlong == receiver.counters.dropped == 1
