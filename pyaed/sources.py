@@ -1,7 +1,6 @@
 """Where the C sources, CMake files and templates lie: in the clone, or inside the installed wheel."""
 
 from pathlib import Path
-from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -15,19 +14,6 @@ def source_root() -> Path:
         if (root / "CMakeLists.txt").is_file() and (root / "dsp_c").is_dir() and (root / "firmware").is_dir():
             return root
     raise RuntimeError("pyaed's C sources are not installed: reinstall the package")
-
-
-def c_templates() -> Any:
-    """Return the Jinja2 environment of ``firmware/templates``: an undefined name is an error, whitespace stays as written."""
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(source_root() / "firmware" / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
 
 
 def _package_path() -> list[str]:

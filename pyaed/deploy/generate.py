@@ -1,16 +1,12 @@
 """The generated C of an image, after the check that it will fit."""
 
-import json
-import math
 from pathlib import Path
-
-import jinja2
-import numpy as np
 
 import pyaed
 from pyaed import nn
 from pyaed.artefact import ModelMetadata
 from pyaed.boards import BoardDescription, find_board
+from pyaed.codegen import c_template
 from pyaed.detector import DetectorSettings, c_values, memory_size
 from pyaed.dsp import FeatureSpec
 from pyaed.dsp import write_c as write_features
@@ -18,7 +14,6 @@ from pyaed.errors import UserError
 from pyaed.files import atomic_path, write_text
 from pyaed.generators import EngineModel, own
 from pyaed.link.messages import protocol
-from pyaed.sources import c_templates
 
 #: What an image takes beside weights, tables, arena and buffers, rounded up: code and names; stack and small state.
 CODE_FLASH = 48 << 10
@@ -118,31 +113,9 @@ def _check_match(model: EngineModel, spec: FeatureSpec, metadata: ModelMetadata)
             )
 
 
-def _c_string(text: str) -> str:
-    """A C string literal of the UTF-8 bytes; octal escapes, so that nothing depends on the compiler's charset."""
-    plain = set(range(32, 127)) - set(b'"\\?')
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
-
-
-def _c_float(value: float) -> str:
-    if not math.isfinite(value):
-        raise ValueError(f"{value} as a C literal")
-    return f"{float(np.float32(value)).hex()}F"
-
-
-def _json_text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _environment() -> jinja2.Environment:
-    environment = c_templates()
-    environment.filters.update(c_string=_c_string, c_float=_c_float, json_text=_json_text)
-    return environment
-
-
 def write_messages_header(folder: str | Path) -> Path:
     """Write ``aed_link_messages.h`` (the link's protocol as C) into `folder` and return its path."""
-    text = _environment().get_template("aed_link_messages.h.j2").render(table=protocol())
+    text = c_template("aed_link_messages.h.j2").render(protocol=protocol())
     return write_text(Path(folder) / "aed_link_messages.h", text)
 
 
@@ -209,7 +182,7 @@ def generate(
             ("aed_identity.c", values),
             (MARK, values),
         ):
-            write_text(temporary / name, _environment().get_template(f"{name}.j2").render(known))
+            write_text(temporary / name, c_template(f"{name}.j2").render(known))
     return folder
 
 

@@ -2,25 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-
+from pyaed.codegen import c_float, c_initializer, c_template
 from pyaed.dsp.frontend import TABLE_TYPES, FrontEnd, config_values
 from pyaed.dsp.identity import CMSIS, feature_hash, frontend_revision
 from pyaed.dsp.spec import FeatureSpec
 from pyaed.dsp.tables import make_tables
 from pyaed.files import write_text
-from pyaed.sources import c_templates
-
-
-def c_float(value: float) -> str:
-    """Return a float32 as a C literal that reads back to the same bits."""
-    return f"{float(np.float32(value)).hex()}F"
-
-
-def c_values(array: np.ndarray, per_line: int = 8) -> str:
-    """Return an array's values as the inside of a C initializer."""
-    texts = [c_float(v) for v in array.ravel()] if array.dtype == np.float32 else [f"{v}U" for v in array.ravel()]
-    return ",\n".join("  " + ", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line))
 
 
 def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
@@ -38,7 +25,6 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
     spec.check_deployable()
     tables = make_tables(spec)
     front_end = FrontEnd(spec)
-    environment = c_templates()
     scalars = {
         name: c_float(value) if isinstance(value, float) else str(value) if name == "first_sample" else f"{value}U"
         for name, value in config_values(spec, tables).items()
@@ -48,7 +34,7 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
             "name": name,
             "type": ctype.split()[0],
             "size": getattr(tables, name).size,
-            "text": c_values(getattr(tables, name)),
+            "rows": c_initializer(getattr(tables, name)),
         }
         for name, ctype in TABLE_TYPES.items()
         if getattr(tables, name).size
@@ -62,6 +48,6 @@ def write_c(spec: FeatureSpec, folder: str | Path) -> list[Path]:
         "stream_size": int(lib.aed_stream_size(front_end.config)),
     }
     return [
-        write_text(Path(folder) / name, environment.get_template(f"{name}.j2").render(values))
+        write_text(Path(folder) / name, c_template(f"{name}.j2").render(values))
         for name in ("aed_features.c", "aed_features.h")
     ]

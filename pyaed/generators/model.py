@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyaed.codegen import c_template
 from pyaed.files import write_text
-from pyaed.sources import c_templates
 
 ELEMENT = {"int8": 1, "uint8": 1, "float32": 4}
 
@@ -62,5 +62,5 @@ class EngineModel:
 
 def write_header(model: EngineModel, folder: Path) -> Path:
     """Write ``aed_engine_model.h`` into `folder` and return its path."""
-    text = c_templates().get_template("aed_engine_model.h.j2").render(model=model)
+    text = c_template("aed_engine_model.h.j2").render(model=model)
     return write_text(folder / "aed_engine_model.h", text)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pyaed import nn
+from pyaed.codegen import c_template
 from pyaed.files import write_text
 from pyaed.generators.model import EngineModel, Tensor, write_header
-from pyaed.sources import c_templates
 
 
 def engine_model(program: nn.Program) -> EngineModel:
@@ -23,7 +23,7 @@ def engine_model(program: nn.Program) -> EngineModel:
 
     def write(folder: Path) -> list[Path]:
         values = {"node_outputs": [(node.output.offset, _tensor(node.output).nbytes) for node in program.nodes]}
-        text = c_templates().get_template("aed_engine_model_own.c.j2").render(values)
+        text = c_template("aed_engine_model_own.c.j2").render(values)
         return [
             *nn.write_c(program, folder),
             *nn.write_plan(program, folder),

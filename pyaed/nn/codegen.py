@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from pyaed import __version__
+from pyaed.codegen import c_comment, c_initializer, c_number, c_template
+from pyaed.codegen.literals import C_TYPES
 from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.nn.lowering import KERNELS
 from pyaed.nn.program import IO_TYPES, Program, Value
-from pyaed.sources import c_templates
 
-_CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float", "float64": "double"}
+MAX_TITLE = 63  # bytes
 
 
 def write_c(program: Program, folder, name: str = "aed_model") -> list[Path]:
@@ -35,19 +36,18 @@ def write_c(program: Program, folder, name: str = "aed_model") -> list[Path]:
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise UserError(f"'{name}' is not a C identifier")
-    environment = c_templates()
     values = {
         "name": name,
         "program": program,
-        "title": _string(program.name),
-        "comment": _comment(program.name),
+        "title": _short(program.name),
+        "comment": c_comment(program.name),
         "version": __version__,
         "nodes": [_node(number, node) for number, node in enumerate(program.nodes)],
         "ends": [("input", _end(program.input)), ("output", _end(program.output))],
     }
     paths = []
     for suffix in ("c", "h"):
-        text = environment.get_template(f"aed_model.{suffix}.j2").render(values)
+        text = c_template(f"aed_model.{suffix}.j2").render(values)
         paths.append(write_text(Path(folder) / f"{name}.{suffix}", text))
     return paths
 
@@ -56,7 +56,7 @@ def _node(number: int, node) -> dict:
     shape = "x".join(str(d) for d in node.output.shape)
     return {
         "kernel": node.kernel,
-        "label": _string(node.name),
+        "label": node.name,
         "comment": f"{node.operator} -> {node.output.dtype} {shape}" + (f", {node.macs} MACs" if node.macs else ""),
         "structs": _structs(f"node{number}", node),
     }
@@ -76,10 +76,12 @@ def _structs(name: str, node) -> list[dict]:
             fields.append((field, f"{name}_stages"))
         elif isinstance(value, np.ndarray):
             table = f"{name}_{field}"
-            tables.append({"name": table, "type": _CTYPES[value.dtype.name], "size": value.size, "rows": _rows(value)})
+            tables.append(
+                {"name": table, "type": C_TYPES[value.dtype.name], "size": value.size, "rows": c_initializer(value)}
+            )
             fields.append((field, table))
         else:
-            fields.append((field, _literal(value)))
+            fields.append((field, c_number(value)))
     return [*structs, {"type": KERNELS[node.kernel], "name": name, "tables": tables, "fields": fields}]
 
 
@@ -88,46 +90,13 @@ def _end(value: Value) -> list[tuple[str, str]]:
         ("offset", str(value.offset)),
         ("n_elements", str(value.size)),
         ("n_dims", str(len(value.shape))),
-        ("dims", _literal([*value.shape, 1, 1, 1][:4])),
+        ("dims", c_number([*value.shape, 1, 1, 1][:4])),
         ("type", IO_TYPES[value.dtype]),
-        ("scale", _literal(np.float32(value.scale))),
+        ("scale", c_number(np.float32(value.scale))),
         ("zero_point", str(value.zero_point)),
     ]
 
 
-def _literal(value) -> str:
-    if value is None:
-        return "0"
-    if isinstance(value, list):
-        return "{" + ", ".join(str(v) for v in value) + "}"
-    if isinstance(value, float | np.floating):
-        return f"{float(np.float32(value)).hex()}f"
-    return str(int(value))
-
-
-def _rows(values: np.ndarray, width: int = 112) -> list[str]:
-    """Return the initialisers of a table as lines."""
-    if values.dtype == np.float32:
-        words = [_literal(v) for v in values]
-    elif values.dtype == np.float64:
-        words = [float(v).hex() for v in values]
-    else:
-        # The most negative int32 has no literal of its own in C.
-        words = [str(v) if v != -(1 << 31) else "INT32_MIN" for v in values.tolist()]
-    lines, line = [], ""
-    for word in words:
-        if len(line) + len(word) + 2 > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += word + ", "
-    return [*lines, line.rstrip()]
-
-
-def _string(text: str) -> str:
-    """Return a C string literal: printable ASCII, the rest as '?'."""
-    safe = "".join(c if " " <= c <= "~" else "?" for c in text)
-    return '"' + safe.replace("\\", "\\\\").replace('"', '\\"').replace("??", "?\\?") + '"'
-
-
-def _comment(text: str) -> str:
-    return _string(text)[1:-1].replace("*/", "* /").replace("/*", "/ *")
+def _short(text: str) -> str:
+    """The text, cut at a character so that it fits the field of the link."""
+    return text.encode()[:MAX_TITLE].decode(errors="ignore")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pyaed.codegen import c_float
 from pyaed.dsp import FeatureSpec, write_c
-from pyaed.dsp.codegen import c_float
 from pyaed.sources import source_root
 
 CORE = ["-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"]
