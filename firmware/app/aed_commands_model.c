@@ -4,6 +4,7 @@
 
 #include "aed_crc32.h"
 #include "aed_engine_model.h"
+#include "aed_engine.h"
 #include "aed_exchange.h"
 #include "aed_features.h"
 #include "aed_identity.h"
