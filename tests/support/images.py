@@ -37,15 +37,14 @@ def folder() -> Path:
     return path
 
 
-@once
-def tiny_model(io: str) -> Path:
-    """A small convolutional net, quantized by TensorFlow Lite's converter; `io` is the type of its input and output."""
+def float_model():
+    """A small convolutional net, untrained."""
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(3)
     layers = tf.keras.layers
     steep = tf.keras.initializers.RandomNormal(stddev=5.0, seed=5)
-    model = tf.keras.Sequential(
+    return tf.keras.Sequential(
         [
             layers.Input((SPEC.n_mels, SPEC.patch_length, 1), batch_size=1),
             layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
@@ -56,6 +55,14 @@ def tiny_model(io: str) -> Path:
             layers.Dense(len(METADATA.class_names), activation="softmax", kernel_initializer=steep),
         ]
     )
+
+
+@once
+def tiny_model(io: str) -> Path:
+    """That net, quantized by TensorFlow Lite's converter; `io` is the type of its input and output."""
+    import tensorflow as tf
+
+    model = float_model()
     patches = FrontEnd(SPEC)(noise(20000))[..., np.newaxis]
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
