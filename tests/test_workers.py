@@ -59,9 +59,8 @@ def test_the_first_error_ends_it(workers):
         time.sleep(0.001)
         return i
 
-    results = []
+    results: list[int] = []
     with pytest.raises(ValueError, match="seven"):
-        for result in executor(workers).map(fails, range(10_000)):
-            results.append(result)
+        results.extend(executor(workers).map(fails, range(10_000)))
     assert results == list(range(7))
     assert len(done) < 200
