@@ -140,8 +140,24 @@ aed_status aed_on_state(aed_commands *commands, aed_exchange *x) {
   aed_board_state state;
   (void)commands;
   aed_board_get_state(&state);
-  _Static_assert(sizeof state == sizeof(aed_link_state_reply), "the same fields in the same order");
-  aed_put_reply(x, &state, sizeof state);
+  const aed_board_fault *fault = &state.last_fault;
+  const aed_link_state_reply reply = {
+      .clock_hz = state.clock_hz,
+      .problems = state.problems,
+      .reset_cause = state.reset_cause,
+      .device_id = state.device_id,
+      .unique_id = {state.unique_id[0], state.unique_id[1], state.unique_id[2]},
+      .uptime_ms = state.uptime_ms,
+      .counter = state.counter,
+      .serial_lost = state.serial_lost,
+      .serial_errors = state.serial_errors,
+      .cache_hits = state.cache_hits,
+      .cache_misses = state.cache_misses,
+      .button = state.button,
+      .fault = {fault->exception, fault->pc, fault->lr, fault->xpsr, fault->cfsr, fault->hfsr,
+                fault->mmfar, fault->bfar},
+  };
+  aed_put_reply(x, &reply, sizeof reply);
   return AED_OK;
 }
 

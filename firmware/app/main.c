@@ -46,16 +46,22 @@ static _Noreturn void run_mlperf(aed_classifier *classifier) {
 
 /* The link may be in the middle of a frame: a zero ends it. */
 void aed_on_fault(const aed_board_fault *fault) {
-  struct {
-    aed_link_header header;
-    aed_link_fault_event event;
-    uint8_t crc[AED_FRAME_CRC_SIZE];
-  } payload = {.header = {.type = AED_LINK_FAULT_EVENT}};
-  const size_t size = sizeof payload - AED_FRAME_CRC_SIZE;
-  uint8_t frame[1 + AED_FRAME_MAX(sizeof payload)] = {0};
-  _Static_assert(sizeof *fault == sizeof payload.event, "the same fields in the same order");
-  memcpy(&payload.event, fault, sizeof payload.event);
-  aed_board_write(frame, 1 + aed_frame_encode((uint8_t *)&payload, size, frame + 1));
+  const aed_link_header header = {.type = AED_LINK_FAULT_EVENT};
+  const aed_link_fault_event event = {
+      .exception = fault->exception,
+      .pc = fault->pc,
+      .lr = fault->lr,
+      .xpsr = fault->xpsr,
+      .cfsr = fault->cfsr,
+      .hfsr = fault->hfsr,
+      .mmfar = fault->mmfar,
+      .bfar = fault->bfar,
+  };
+  uint8_t payload[sizeof header + sizeof event + AED_FRAME_CRC_SIZE];
+  uint8_t frame[1 + AED_FRAME_MAX(sizeof header + sizeof event)] = {0};
+  memcpy(payload, &header, sizeof header);
+  memcpy(payload + sizeof header, &event, sizeof event);
+  aed_board_write(frame, 1 + aed_frame_encode(payload, sizeof header + sizeof event, frame + 1));
 }
 
 /* Binds all parts to their memory. */

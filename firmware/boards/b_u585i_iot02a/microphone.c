@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "registers.h"
+#include "ring.h"
 
 #define HALF 256u   /* samples from one interrupt to the next: 16 ms */
 #define RING 16384u /* samples, a power of two: a second, longer than any inference */
@@ -30,8 +31,8 @@ typedef struct {
 
 static dma_node node __attribute__((aligned(32))); /* must not cross a 64 KB boundary */
 static int16_t halves[2 * HALF] __attribute__((aligned(8)));
-static int16_t ring[RING];
-static volatile uint32_t head, tail; /* samples, written by the interrupt and by the reader */
+static int16_t samples[RING];
+static aed_ring ring; /* written by the interrupt */
 static volatile uint32_t settling;
 static volatile aed_board_microphone counters;
 
@@ -74,7 +75,7 @@ int32_t aed_microphone_start(void) {
     return 0;
   }
   RCC_CCIPR3 = (RCC_CCIPR3 & ~RCC_CCIPR3_ADF1SEL) | RCC_CCIPR3_ADF1SEL_PLL3_Q;
-  head = tail = 0;
+  aed_ring_reset(&ring);
   settling = SETTLING;
   counters.lost = counters.saturations = counters.errors = 0;
 
@@ -115,12 +116,13 @@ static void take(const int16_t *half) {
     settling--;
     return;
   }
-  if (RING - (head - tail) < HALF) {
+  if (RING - aed_ring_filled(&ring) < HALF) {
     counters.lost += HALF;
     return;
   }
-  memcpy(ring + head % RING, half, HALF * sizeof *half); /* halves never straddle the ring's end */
-  head += HALF;
+  /* Halves never straddle the ring's end. */
+  memcpy(samples + aed_ring_head(&ring) % RING, half, HALF * sizeof *half);
+  aed_ring_written(&ring, HALF);
 }
 
 void aed_microphone_irq(void) {
@@ -135,6 +137,9 @@ void aed_microphone_irq(void) {
     counters.saturations++;
   }
   ADF1_DFLTISR = filter & (ADF1_DFLTISR_DOVRF | ADF1_DFLTISR_SATF | ADF1_DFLTISR_RFOVRF);
+  /* The DMA has written a half before it sets the flag: nothing of the half may be read before the
+   * flag was. */
+  __asm volatile("dmb" ::: "memory");
   const uint32_t both = DMA_FLAG_HT | DMA_FLAG_TC;
   if ((flags & both) == both) { /* came too late: one half is being overwritten */
     counters.lost += 2u * HALF;
@@ -146,11 +151,12 @@ void aed_microphone_irq(void) {
 }
 
 size_t aed_microphone_read(int16_t *pcm, size_t n) {
-  size_t got = 0;
-  while (got < n && tail != head) {
-    pcm[got++] = ring[tail % RING];
-    tail++;
+  const size_t filled = aed_ring_filled(&ring);
+  const size_t got = n < filled ? n : filled;
+  for (uint32_t i = 0; i < got; i++) {
+    pcm[i] = samples[(aed_ring_tail(&ring) + i) % RING];
   }
+  aed_ring_taken(&ring, (uint32_t)got);
   return got;
 }
 

@@ -2,14 +2,16 @@
 
 #include "clock.h"
 #include "registers.h"
+#include "ring.h"
 
 #define RING                                                                                       \
   8192u /* a power of two, larger than any frame: a host that waits for replies can't fill it */
 #define SLOW_BAUDRATE 115200u /* the one that a 4 MHz clock can make */
 
-/* Written by the interrupt: head, lost, errors. Written by the reader: tail. */
-static volatile uint8_t ring[RING];
-static volatile uint32_t head, tail, lost, errors;
+/* Written by the interrupt. */
+static uint8_t bytes[RING];
+static aed_ring ring;
+static volatile uint32_t lost, errors;
 
 int32_t aed_uart_start(uint32_t clock) {
   const uint32_t baudrate = clock == AED_CLOCK_FAST ? AED_BAUDRATE : SLOW_BAUDRATE;
@@ -43,9 +45,9 @@ void aed_uart_irq(void) {
   }
   while ((USART1_ISR & USART_ISR_RXNE) != 0) {
     const uint8_t byte = (uint8_t)USART1_RDR;
-    if (head - tail < RING) {
-      ring[head % RING] = byte;
-      head++;
+    if (aed_ring_filled(&ring) < RING) {
+      bytes[aed_ring_head(&ring) % RING] = byte;
+      aed_ring_written(&ring, 1);
     } else {
       lost++;
     }
@@ -53,16 +55,17 @@ void aed_uart_irq(void) {
 }
 
 size_t aed_uart_read(uint8_t *data, size_t n) {
-  size_t got = 0;
-  while (got < n && tail != head) {
-    data[got++] = ring[tail % RING];
-    tail++;
+  const size_t filled = aed_ring_filled(&ring);
+  const size_t got = n < filled ? n : filled;
+  for (uint32_t i = 0; i < got; i++) {
+    data[i] = bytes[(aed_ring_tail(&ring) + i) % RING];
   }
+  aed_ring_taken(&ring, (uint32_t)got);
   return got;
 }
 
 int32_t aed_uart_is_empty(void) {
-  return head == tail;
+  return aed_ring_filled(&ring) == 0;
 }
 
 void aed_uart_write(const uint8_t *data, size_t n) {
