@@ -5,8 +5,8 @@
  *   1. exponential smoothing of every class's score;
  *   2. thresholds: a class becomes active at `on` and stays active down to `off`. With one label at
  *      a time, only the class with the highest score becomes active, and ends the one before;
- *   3. the vote: a class is heard when it was active in more than half of the last patches;
- *   4. consecutive patches in which a class is heard are one event, if there are enough of them.
+ *   3. the vote: a class is detected when it was active in more than half of the last patches;
+ *   4. consecutive patches in which a class is detected are one event, if there are enough of them.
  *
  * Typical use:
  *   aed_events_init(&events, &config, memory, sizeof memory);
@@ -42,7 +42,7 @@ typedef struct {
   float score;    /* smoothed */
   float sum;      /* of the smoothed scores of the run */
   uint32_t first; /* patch with which the run began */
-  uint32_t n;     /* patches of the run; 0 when the class isn't heard */
+  uint32_t n;     /* patches of the run; 0 when the class isn't detected */
   uint8_t active; /* of the last patch, before the vote */
   uint8_t votes;  /* of the last patches in which it was active */
   uint8_t unused[2];
@@ -61,7 +61,7 @@ typedef struct {
   uint32_t first;      /* patch with which it began, counted from 0 */
   uint32_t n;          /* patches so far */
   float score;         /* mean of its smoothed scores so far */
-  int32_t class_index; /* what was heard */
+  int32_t class_index; /* what was detected */
   int32_t ended; /* 0: it became long enough with this patch; 1: the patch before was its last */
 } aed_event;
 
@@ -84,7 +84,7 @@ void aed_events_push(aed_events *events, const float *scores, aed_event *found, 
 /* Ends the running events, as at the end of a recording, and resets. */
 void aed_events_finish(aed_events *events, aed_event *found, uint32_t *n);
 
-/* The class that is heard now, the one with the highest smoothed score of several; -1 for none. */
+/* The class that is detected now, the one with the highest smoothed score of several; -1 for none. */
 int32_t aed_events_decision(const aed_events *events);
 
 /* The smoothed score of a class. */

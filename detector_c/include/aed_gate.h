@@ -25,10 +25,10 @@ typedef struct {
   uint32_t quiet;  /* samples since the last loud block's end, at most UINT32_MAX / 2 */
 } aed_gate;
 
-/* Binds the configuration; nothing has been heard. */
+/* Binds the configuration; nothing has been loud. */
 void aed_gate_init(aed_gate *gate, const aed_gate_config *config);
 
-/* Hears n samples. */
+/* Takes n samples. */
 void aed_gate_push(aed_gate *gate, const int16_t *pcm, size_t n);
 
 /* 1 when a loud block ended within the last `span` samples. */

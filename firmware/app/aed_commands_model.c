@@ -24,7 +24,9 @@ _Static_assert(AED_ENGINE_N_NODES * sizeof(uint32_t) + sizeof(aed_link_benchmark
 static aed_status take_pcm(aed_commands *commands, const aed_exchange *x, const int16_t **pcm,
                            size_t *n) {
   uint32_t position;
-  _Static_assert(sizeof(aed_link_features_request) == sizeof position &&
+  _Static_assert(offsetof(aed_link_features_request, position) == 0 &&
+                     offsetof(aed_link_detect_request, position) == 0 &&
+                     sizeof(aed_link_features_request) == sizeof position &&
                      sizeof(aed_link_detect_request) == sizeof position,
                  "both requests are a position and PCM");
   memcpy(&position, x->request, sizeof position);

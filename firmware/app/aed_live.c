@@ -20,7 +20,7 @@ static void send(aed_live *live, uint8_t type, size_t size) {
 
 static void send_detections(aed_live *live, const aed_event *events, uint32_t n) {
   for (uint32_t i = 0; i < n && (live->output & AED_LIVE_EVENTS) != 0; i++) {
-    const aed_link_heard_event event = {
+    const aed_link_detection_event event = {
         .class_index = (int16_t)events[i].class_index,
         .ended = (uint16_t)events[i].ended,
         .onset = aed_detector_onset(live->detector, &events[i]),
@@ -28,7 +28,7 @@ static void send_detections(aed_live *live, const aed_event *events, uint32_t n)
         .score = events[i].score,
     };
     memcpy(live->payload + sizeof(aed_link_header), &event, sizeof event);
-    send(live, AED_LINK_HEARD_EVENT, sizeof event);
+    send(live, AED_LINK_DETECTION_EVENT, sizeof event);
   }
 }
 
@@ -112,12 +112,12 @@ void aed_live_stop(aed_live *live) {
   if (live->source == AED_LIVE_MICROPHONE) {
     aed_board_microphone_stop();
   }
-  aed_board_lamp(0);
+  aed_board_led(0);
   live->source = AED_LIVE_OFF;
 }
 
 static void tell_patch(aed_live *live, const aed_detector_patch *patch) {
-  aed_board_lamp(patch->decision >= 0);
+  aed_board_led(patch->decision >= 0);
   if ((live->output & AED_LIVE_PATCHES) != 0) {
     send_patch(live, patch);
   }

@@ -66,8 +66,8 @@ void aed_board_init(void);
 
 void aed_board_get_state(aed_board_state *state);
 
-/* Light or darken the one lamp that is the application's. */
-void aed_board_lamp(int32_t on);
+/* Switch the one LED that is the application's. */
+void aed_board_led(int32_t on);
 
 /* Bytes that have arrived, at most n of them; 0 when there are none. Never waits. Tells a watchdog
  * that the application lives. */

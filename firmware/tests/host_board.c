@@ -20,7 +20,7 @@ void aed_board_get_state(aed_board_state *state) {
   *state = (aed_board_state){.counter = aed_board_counter()};
 }
 
-void aed_board_lamp(int32_t on) {
+void aed_board_led(int32_t on) {
   (void)on;
 }
 

@@ -98,7 +98,7 @@ deployment:
     threshold:           # score that begins an event; default: unknown_class_threshold, or what each label has
     hysteresis: 0.0      # how far the score may fall below it before the event ends
     min_duration: 0.0    # s: shorter events are dropped
-    silence_gate:        # dBFS, for instance -60: patches that are quieter throughout are not judged; default: all are
+    silence_gate:        # dBFS, for instance -60: patches that are quieter throughout are not classified; default: all are
     autostart: False     # True: the board listens from the start on and prints its decisions as JSON lines
 
 hydra:

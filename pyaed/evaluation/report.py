@@ -125,7 +125,7 @@ def evaluate(
     multi_label: bool = False,
     batch_size: int = BATCH,
     class_thresholds: Sequence[float] | None = None,
-    judged: np.ndarray | None = None,
+    classified: np.ndarray | None = None,
 ) -> Report:
     """Evaluate a predictor on labelled patches and write the results.
 
@@ -148,8 +148,8 @@ def evaluate(
         Patches that the predictor gets at once.
     class_thresholds : sequence of float, optional
         See `clip_decisions`.
-    judged : ndarray of bool, shape (n_patches,), optional
-        The patches that count; the others are too silent to be judged. A clip without any is decided wrongly. Default: all.
+    classified : ndarray of bool, shape (n_patches,), optional
+        The patches that count; the others are too silent to be classified. A clip without any is decided wrongly. Default: all.
 
     Returns
     -------
@@ -168,8 +168,8 @@ def evaluate(
     if unlabelled is not None:
         raise UserError(f"evaluation of {name}: clip {unlabelled} has no label")
     patches, clip_index = patchset.patches, patchset.clip_index
-    if judged is not None:
-        patches, clip_index = patches[judged], clip_index[judged]
+    if classified is not None:
+        patches, clip_index = patches[classified], clip_index[classified]
         if not len(patches):
             raise UserError(f"evaluation of {name}: deployment.detector.silence_gate lets no patch through")
     probabilities = predict_patches(predictor, patches, name, batch_size)
@@ -198,8 +198,8 @@ def evaluate(
         patch_truth, patch_decided = truth[clip_index], probabilities.argmax(axis=1)
         clip_right, patch_right = decided == truth, patch_decided == patch_truth
         patch_confusion = confusion_matrix(patch_truth, patch_decided, n_classes)
-        heard = decided != UNKNOWN
-        clip_confusion = confusion_matrix(truth[heard], decided[heard], n_classes)
+        known = decided != UNKNOWN
+        clip_confusion = confusion_matrix(truth[known], decided[known], n_classes)
         support = np.bincount(truth, minlength=n_classes)
         rows = class_scores(clip_confusion.diagonal(), support, clip_confusion.sum(axis=0))
 

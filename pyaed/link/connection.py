@@ -248,7 +248,7 @@ class Connection:
         return None
 
     def _event(self, header: dict, body: bytes) -> None:
-        """Take what the device sent unasked: a fault ends the request, anything else is kept in `events`."""
+        """Take what the device sent unsolicited: a fault ends the request, anything else is kept in `events`."""
         event = next((e for e in self._protocol.events if e.code == header["type"]), None)
         try:
             fields = event.body.unpack(body) if event else {}
@@ -268,7 +268,7 @@ class Connection:
             self.events.append((event.name, fields))
 
     def wait_for_events(self, seconds: float) -> None:
-        """Take what comes unasked within some seconds, as soon as there is something; nothing is sent."""
+        """Take what comes unsolicited within some seconds, as soon as there is something; nothing is sent."""
         for payload in self._receive(seconds):
             header = self._protocol.header.unpack(payload[: self._protocol.header.size])
             if header["type"] & self._protocol.reply_bit:

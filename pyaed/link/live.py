@@ -1,4 +1,4 @@
-"""The live detector over the link: start it, stream PCM to it as if it were the microphone, collect what it hears."""
+"""The live detector over the link: start it, stream PCM to it as if it were the microphone, collect what it detects."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ LINES, EVENTS, PATCHES = 1, 2, 4  # outputs, to be added
 
 
 def listen(board: Board, source: int, output: int = EVENTS, settings_crc: int | None = None) -> dict:
-    """Start the live detector, or stop it; what it sends unasked is found in `board.events`.
+    """Start the live detector, or stop it; what it sends unsolicited is found in `board.events`.
 
     Parameters
     ----------
@@ -134,6 +134,6 @@ def _hear(
             "score": round(fields["score"], 6),
         }
         for name, fields in board.events
-        if name == "heard" and fields["ended"]
+        if name == "detection" and fields["ended"]
     ]
     return sorted(events, key=lambda event: (event["onset"], event["class"]))

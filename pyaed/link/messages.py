@@ -114,7 +114,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Event:
-    """What the device sends unasked."""
+    """What the device sends unsolicited."""
 
     name: str
     code: int

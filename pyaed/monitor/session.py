@@ -111,8 +111,8 @@ class Monitor:
         for name, fields in events[self._seen :]:
             if name == "patch":
                 self._patch(fields)
-            elif name == "heard":
-                self._heard(fields)
+            elif name == "detection":
+                self._detection(fields)
         self._seen = len(events)
         state.lost_events = self._board.events_lost
         state.dropped_packets = self._board.counters.dropped + self._board.device_dropped
@@ -139,7 +139,7 @@ class Monitor:
             state.seconds = fields["position"] / self._rate
             self._level(float(fields["level"]))
 
-    def _heard(self, fields: dict[str, Any]) -> None:
+    def _detection(self, fields: dict[str, Any]) -> None:
         event = {
             "onset": round(fields["onset"] / self._rate, 3),
             "offset": round(fields["offset"] / self._rate, 3),

@@ -33,7 +33,7 @@ class State:
     scores : ndarray, shape (n_classes,)
         The model's last answer.
     decision : int
-        Class that is heard, -1 for none.
+        Class that is detected, -1 for none.
     events : list of dict
         'onset', 'offset' in seconds, 'class', 'score', 'ended', oldest first.
     busy : float or None
@@ -89,7 +89,7 @@ def draw(state: State, width: int = 80) -> list[str]:
     """Return the lines of the whole screen."""
     label = max([len(name) for name in state.class_names] + [8])
     room = max(10, width - label - 10)
-    heard = state.class_names[state.decision] if state.decision >= 0 else "-"
+    detected = state.class_names[state.decision] if state.decision >= 0 else "-"
     meter = bar((state.level - FLOOR_DB) / -FLOOR_DB, room)
     lines = [
         f"{BOLD}{state.title[: width - 12]}{RESET}  {state.seconds:7.1f} s",
@@ -104,7 +104,7 @@ def draw(state: State, width: int = 80) -> list[str]:
     busy = "" if state.busy is None else f", busy {state.busy:.1%} of real time"
     lines += [
         "",
-        f"heard now: {heard}   peak {state.peak:.1f} dBFS, {state.patches} patches{busy}",
+        f"detected now: {detected}   peak {state.peak:.1f} dBFS, {state.patches} patches{busy}",
         f"lost samples {state.lost_samples}, lost events {state.lost_events}, dropped packets {state.dropped_packets}",
         "",
         *(event_line(event)[: width - 1] for event in state.events[-EVENT_ROWS:]),

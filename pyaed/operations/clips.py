@@ -71,7 +71,7 @@ def whole(settings: ModelMetadata) -> dict[str, Any]:
 def streamed(
     config: Config, settings: ModelMetadata, detector: DetectorSettings, clips: Any, label: str
 ) -> tuple[Any, np.ndarray]:
-    """Return the patches of clips as a board hears them, silence left in, and for every patch whether it is judged.
+    """Return the patches of clips as a board hears them, silence left in, and for every patch whether it is classified.
 
     Features that only a host can make come from whole recordings.
     """
@@ -86,14 +86,14 @@ def streamed(
     patches = data.extract_features(
         clips, front_end, whole(settings), label=label, skip_bad=config.dataset.skip_bad_clips, cache=False
     )
-    judged = [np.ones(len(patches), bool)]
+    classified = [np.ones(len(patches), bool)]
     if detector.gate:
         counts = np.bincount(patches.clip_index, minlength=len(patches.clips))
-        judged = [
+        classified = [
             loud_patches(data.load_pcm(clip.path, whole(settings)), n, detector)[0]
             for clip, n in zip(patches.clips, counts)
         ]
-    return patches, np.concatenate(judged)
+    return patches, np.concatenate(classified)
 
 
 def test_set(config: Config, settings: ModelMetadata) -> Any:

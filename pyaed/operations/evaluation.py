@@ -40,15 +40,15 @@ def evaluate_quantized(run: Run) -> None:
     """Evaluate the run's quantized model on the test set, by every target that `evaluation.target` names."""
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     settings = model_settings(run.config, path)
-    patches, judged = test_patches(run, settings)
+    patches, classified = test_patches(run, settings)
     suffix = " as device" if run.config.evaluation.as_device else ""
     for target in run.config.evaluation.target:
         with predictor_of(run, path, target) as predictor:
-            report(run, settings, patches, predictor, f"int8 {target}{suffix}", judged)
+            report(run, settings, patches, predictor, f"int8 {target}{suffix}", classified)
 
 
 def test_patches(run: Run, settings: ModelMetadata) -> tuple[Any, np.ndarray | None]:
-    """Return the test set's patches and, with `evaluation.as_device`, which of them a board judges."""
+    """Return the test set's patches and, with `evaluation.as_device`, which of them a board classifies."""
     clips = test_set(run.config, settings)
     if not run.config.evaluation.as_device:
         return features(run.config, settings, clips, "test features"), None
@@ -63,7 +63,7 @@ def report(
     patches: Any,
     predictor: Callable,
     name: str,
-    judged: np.ndarray | None = None,
+    classified: np.ndarray | None = None,
 ) -> None:
     """Evaluate a predictor, print its report and keep it in the run."""
     from pyaed import evaluation
@@ -77,7 +77,7 @@ def report(
         settings.multi_label,
         run.config.general.batch_size,
         settings.class_thresholds,
-        judged,
+        classified,
     )
     run.echo(run.reports[name].table())
     run.settings = settings

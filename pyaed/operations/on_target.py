@@ -44,8 +44,8 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     settings = model_settings(run.config, path)
     model = sha256(path)
     about = {"model": model, "features": feature_hash(settings.features), "class_names": settings.class_names}
-    patches, judged = test_patches(run, settings)
-    if judged is not None:
+    patches, classified = test_patches(run, settings)
+    if classified is not None:
         about["detector"] = DetectorSettings.from_settings(settings, run.config.deployment.detector).crc
     answers = []
     with (
@@ -59,12 +59,12 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
         bounds = np.searchsorted(patches.clip_index, np.arange(len(patches.clips) + 1))
         for i, clip in enumerate(progress(patches.clips, label="on target", unit="clips")):
             own = slice(bounds[i], bounds[i + 1])
-            heard = patches.patches[own] if judged is None else patches.patches[own][judged[own]]
-            if len(heard):
-                answers.append(journal.answer(clip.name, heard, ask))
+            own_patches = patches.patches[own] if classified is None else patches.patches[own][classified[own]]
+            if len(own_patches):
+                answers.append(journal.answer(clip.name, own_patches, ask))
         log.info("every clip's answers: %s", journal.path)
     name = "int8 on target" + (" as device" if run.config.evaluation.as_device else "")
-    report(run, settings, patches, _replay(np.concatenate(answers) if answers else np.empty((0, 0))), name, judged)
+    report(run, settings, patches, _replay(np.concatenate(answers) if answers else np.empty((0, 0))), name, classified)
 
 
 def _replay(answers: np.ndarray):

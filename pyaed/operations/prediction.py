@@ -78,14 +78,14 @@ def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None
 def _host_hears(
     run: Run, settings: ModelMetadata, detector: DetectorSettings, path: Path, clips: Any
 ) -> dict[str, list]:
-    patches, judged = streamed(run.config, settings, detector, clips, "features")
+    patches, classified = streamed(run.config, settings, detector, clips, "features")
     probabilities = np.zeros((len(patches), len(settings.class_names)), np.float32)
-    if judged.any():
-        probabilities[judged] = _predict_patches(run, path, patches.patches[judged])
+    if classified.any():
+        probabilities[classified] = _predict_patches(run, path, patches.patches[classified])
     events = {}
     for i, clip in enumerate(patches.clips):
         own = patches.clip_index == i
-        events[clip.name] = find_events(probabilities[own & judged], detector, judged[own])
+        events[clip.name] = find_events(probabilities[own & classified], detector, classified[own])
     return events
 
 

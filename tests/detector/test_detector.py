@@ -57,7 +57,7 @@ def test_each_setting_does_what_it_says():
     assert found(Section(majority=3), scores) == [("dog", 2, 0.7), ("dog", 4, 0.6)]
 
 
-def reference(p, judged, d: DetectorSettings):
+def reference(p, classified, d: DetectorSettings):
     """The rules of aed_events.h in Python, in float32."""
     n = len(d.on)
     on, off = np.float32(d.on), np.float32(d.off)
@@ -74,7 +74,7 @@ def reference(p, judged, d: DetectorSettings):
                 total += value
             events.append((first, len(values), i, total / np.float32(len(values))))
 
-    for patch, loud in enumerate(judged):
+    for patch, loud in enumerate(classified):
         x = next(rows) if loud else np.zeros(n, np.float32)
         smooth = x if smooth is None else keep * smooth + alpha * x
         if not loud or smooth.max() < np.float32(d.unknown_threshold):
@@ -113,8 +113,8 @@ def reference(p, judged, d: DetectorSettings):
 )
 def test_the_c_keeps_its_rules_to_the_bit(rows, loud, section, metadata, gated):
     detector = DetectorSettings.from_settings(metadata, section)
-    judged = loud[: len(rows)] if gated else [True] * len(rows)
-    p = np.float32([row for row, used in zip(rows, judged) if used]).reshape(-1, 3) / 8
+    classified = loud[: len(rows)] if gated else [True] * len(rows)
+    p = np.float32([row for row, used in zip(rows, classified) if used]).reshape(-1, 3) / 8
     expected = [
         {
             "onset": round(first * 600 / 16000, 3),
@@ -122,9 +122,9 @@ def test_the_c_keeps_its_rules_to_the_bit(rows, loud, section, metadata, gated):
             "class": NAMES[i],
             "score": round(float(score), 6),
         }
-        for first, n, i, score in reference(p, judged, detector)
+        for first, n, i, score in reference(p, classified, detector)
     ]
-    assert find_events(p, detector, judged) == sorted(expected, key=lambda e: (e["onset"], e["class"]))
+    assert find_events(p, detector, classified) == sorted(expected, key=lambda e: (e["onset"], e["class"]))
 
 
 def test_finder_is_fresh_after_its_end():
@@ -143,10 +143,10 @@ def test_gate_opens_for_a_patch_that_holds_a_loud_hop():
     pcm[4000:4100] = 400  # one hop at -38 dBFS
     front_end = StreamFrontEnd(detector)
     n = len(front_end(pcm))
-    judged, level = loud_patches(pcm, n, detector)
+    classified, level = loud_patches(pcm, n, detector)
     starts = 600 * np.arange(n) + SPEC.first_sample
     holds = (starts < 4100) & (starts + 1300 >= 4100)
-    assert judged.tolist() == holds.tolist()
+    assert classified.tolist() == holds.tolist()
     assert sorted(level)[-2:] == [0, 400**2]
     assert loud_patches(pcm // 2, n, detector)[0].sum() == 0
     assert loud_patches(pcm // 2, n, DetectorSettings.from_settings(ONE))[0].all()

@@ -75,7 +75,7 @@ def test_one_label_a_clip(single, tmp_path):
 
 def test_a_clip_that_nobody_decided_about_is_wrong_and_in_no_column(single):
     loud = np.array([False, False, True, True, True, True, True])
-    report = evaluate(echo, single, NAMES, None, "x", judged=loud)
+    report = evaluate(echo, single, NAMES, None, "x", classified=loud)
     assert report.clip_confusion.tolist() == [[0, 0, 0], [0, 1, 1], [0, 0, 1]]
     assert report.clip_accuracy[:2] == (2, 4)
     assert report.classes["bell"]["recall"] == 0

@@ -1,6 +1,6 @@
 """The stack behind docs/firmware.md: python tests/firmware/stack.py MODEL.tflite
 
-The image of a model listens to the microphone of the modelled chip until it has judged one patch; prints sizes and `counters`.
+The image of a model listens to the microphone of the modelled chip until it has classified one patch; prints sizes and `counters`.
 """
 
 import sys
@@ -51,7 +51,7 @@ def main(model: str) -> None:
             for at in range(0, len(noise) - BLOCK, BLOCK):
                 chip.hear(noise[at : at + BLOCK].tobytes())
                 chip.run()
-            assert chip.sent, "no patch was judged"
+            assert chip.sent, "no patch was classified"
             assert chip.errors == [], chip.errors
             print(ask(chip, "counters"), "\n")
 

@@ -145,7 +145,7 @@ def test_each_wait_ends_and_the_board_still_answers(elf, flag):
         assert chip.values["SYST_LOAD"] == 399_999
         assert chip.values["RCC_CFGR1"] & 3 == 0
         assert not chip.values["RCC_CR"] >> 24 & 1
-        assert ("GPIOH_BSRR", 1 << 22) in chip.writes  # the red lamp
+        assert ("GPIOH_BSRR", 1 << 22) in chip.writes  # the red LED
         assert chip.values["IWDG_PR"] == 0  # no watchdog at the slow clock
 
 
@@ -365,7 +365,7 @@ def hear(chip: Chip, pcm: np.ndarray) -> None:
         chip.run()
 
 
-def unasked(chip: Chip, name: str) -> list[dict]:
+def unsolicited(chip: Chip, name: str) -> list[dict]:
     event = next(e for e in protocol().events if e.name == name)
     return [event.body.unpack(p[8:]) for p in payloads(chip) if p[0] == event.code]
 
@@ -384,17 +384,17 @@ def test_what_the_microphone_hears_becomes_the_hosts_events(chip):
     hear(chip, np.zeros(256 * SETTLING, np.int16))
     chip.sent.clear()
     hear(chip, pcm)
-    told = unasked(chip, "patch")
-    heard = unasked(chip, "heard")
+    told = unsolicited(chip, "patch")
+    detections = unsolicited(chip, "detection")
     assert len(told) == len(patches)
     assert all(p["busy"] > 0 and p["lost"] == 0 for p in told)
-    lamp = [write for write in chip.writes if write in (GREEN_ON, GREEN_OFF)][-len(told) :]
-    assert lamp == [GREEN_ON if p["decision"] >= 0 else GREEN_OFF for p in told]
+    led = [write for write in chip.writes if write in (GREEN_ON, GREEN_OFF)][-len(told) :]
+    assert led == [GREEN_ON if p["decision"] >= 0 else GREEN_OFF for p in told]
     chip.sent.clear()
     message, header = protocol()["listen"], protocol().header
     request = header.pack(type=message.code, status=0, sequence=9, dropped=0) + message.request.pack(source=0, output=0)
     chip.receive(packets.encode(request))
-    heard += unasked(chip, "heard")
+    detections += unsolicited(chip, "detection")
     found = [
         {
             "onset": round(e["onset"] / 16000, 3),
@@ -402,7 +402,7 @@ def test_what_the_microphone_hears_becomes_the_hosts_events(chip):
             "class": images.METADATA.class_names[e["class_index"]],
             "score": round(e["score"], 6),
         }
-        for e in heard
+        for e in detections
         if e["ended"]
     ]
     assert sorted(found, key=lambda e: e["onset"]) == expected
@@ -417,7 +417,7 @@ def test_blocks_that_the_detector_misses_are_counted(chip):
         chip.hear(bytes(512))
     chip.sent.clear()
     chip.run()
-    assert {p["lost"] for p in unasked(chip, "patch")} == {3 * 256}
+    assert {p["lost"] for p in unsolicited(chip, "patch")} == {3 * 256}
 
 
 def test_a_board_that_starts_by_itself_prints_json_until_a_host_speaks():

@@ -28,6 +28,19 @@ def test_c_header_has_the_sizes_of_the_table(tmp_path, compiler):
     subprocess.run([compiler, *flags, str(source), "-o", str(tmp_path / "sizes.o")], check=True)
 
 
+def test_fields_that_changed_places_do_not_compile(tmp_path):
+    """Two fields of one size leave the structure's size alone: every field's own place is asserted."""
+    text = write_messages_header(tmp_path).read_text()
+    swapped = re.sub(r"(  uint32_t pc;.*\n)(  uint32_t lr;.*\n)", r"\2\1", text)
+    assert swapped != text
+    header, command = tmp_path / "aed_link_messages.h", ["gcc", "-std=c11", "-fsyntax-only", "-x", "c"]
+    subprocess.run([*command, header], check=True)
+    header.write_text(swapped)
+    refused = subprocess.run([*command, header], capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "fault_event: pc moved" in refused.stderr
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_a_table_that_would_need_padding_is_refused(case):
     text = f"""

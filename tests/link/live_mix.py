@@ -51,11 +51,11 @@ def main(model: str, table: str, audio: str, minutes: str = "10", *settings: str
     rate = known.features.sample_rate
     pcm = mix([clip.path for clip in clips], round(float(minutes) * 60 * rate), rate)
     patches = StreamFrontEnd(detector)(pcm)
-    judged, _ = loud_patches(pcm, len(patches), detector)
-    probabilities = nn.Engine(model).predict(patches[judged])
-    expected = find_events(probabilities.reshape(len(probabilities), -1), detector, judged)
+    classified, _ = loud_patches(pcm, len(patches), detector)
+    probabilities = nn.Engine(model).predict(patches[classified])
+    expected = find_events(probabilities.reshape(len(probabilities), -1), detector, classified)
     print(
-        f"{len(pcm) / rate:.0f} s, {len(patches)} patches, {judged.sum()} of them judged: {len(expected)} events",
+        f"{len(pcm) / rate:.0f} s, {len(patches)} patches, {classified.sum()} of them classified: {len(expected)} events",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def main(model: str, table: str, audio: str, minutes: str = "10", *settings: str
             found = live.hear(board, pcm, known.class_names, detector.crc)
             counters = board.device_counters()
     print(
-        f"the emulated board took {time.monotonic() - start:.0f} s and heard {len(found)} events; stack {counters['stack_used']}"
+        f"the emulated board took {time.monotonic() - start:.0f} s and detected {len(found)} events; stack {counters['stack_used']}"
     )
     different = [(a, b) for a, b in zip(expected, found) if a != b]
     if different or len(expected) != len(found):

@@ -51,8 +51,8 @@ def mix(seconds: float, seed: int) -> np.ndarray:
 
 def on_host(pcm: np.ndarray, detector: DetectorSettings) -> list[dict]:
     patches = StreamFrontEnd(detector)(pcm)
-    judged, _ = loud_patches(pcm, len(patches), detector)
-    return find_events(nn.Engine(images.program()).predict(patches[judged]).reshape(-1, 3), detector, judged)
+    classified, _ = loud_patches(pcm, len(patches), detector)
+    return find_events(nn.Engine(images.program()).predict(patches[classified]).reshape(-1, 3), detector, classified)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -90,10 +90,10 @@ def test_events_lines_and_patches(board):
     level = loud_patches(pcm, len(patches), detector)[1]
     assert [p["level"] for p in patches] == level.tolist()
     assert {p["lost"] for p in patches} == {0}
-    heard = [fields for name, fields in board.events if name == "heard"]
+    detections = [fields for name, fields in board.events if name == "detection"]
     decisions = [p["decision"] for p in patches]
     starts = [i for i, (new, old) in enumerate(zip(decisions, [-1, *decisions])) if new not in (-1, old)]
-    assert [f["onset"] // 600 for f in heard if not f["ended"]] == starts
+    assert [f["onset"] // 600 for f in detections if not f["ended"]] == starts
     assert len(set(decisions)) > 1
     board.events.clear()
     live.listen(board, live.OFF)

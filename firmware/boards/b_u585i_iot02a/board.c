@@ -1,4 +1,4 @@
-/* B-U585I-IOT02A: STM32U585AI at 160 MHz, USART1 through the ST-LINK, two lamps, a button. */
+/* B-U585I-IOT02A: STM32U585AI at 160 MHz, USART1 through the ST-LINK, two LEDs, a button. */
 #include "board.h"
 
 #include "clock.h"
@@ -10,10 +10,10 @@
 #define TICKS_PER_SECOND 10u /* of SysTick: wakes an idle board in time for its watchdog */
 #define CALIBRATION_ROUNDS 100000u
 
-/* Both lamps light when their pin is low. Red: the
+/* Both LEDs light when their pin is low. Red: the
  * clock did not come up. Green: the application's. */
-#define LAMP_RED 6u
-#define LAMP_GREEN 7u
+#define LED_RED 6u
+#define LED_GREEN 7u
 #define BUTTON 13u
 
 #define WATCHDOG_PRESCALER 8u /* 32 kHz / 1024 */
@@ -37,10 +37,10 @@ static uint32_t button_at_rest; /* which level means pressed isn't certain: a ch
 static uint32_t watchdog_runs;
 static volatile uint32_t ticks;
 
-static void start_lamps_and_button(void) {
+static void start_leds_and_button(void) {
   RCC_AHB2ENR1 |= RCC_AHB2ENR1_GPIOC | RCC_AHB2ENR1_GPIOH;
   (void)RCC_AHB2ENR1;
-  GPIO_BSRR(GPIOH) = AED_BIT(LAMP_RED) | AED_BIT(LAMP_GREEN); /* dark before they are outputs */
+  GPIO_BSRR(GPIOH) = AED_BIT(LED_RED) | AED_BIT(LED_GREEN); /* dark before they are outputs */
   GPIO_MODER(GPIOH) = (GPIO_MODER(GPIOH) & ~0xF000u) | 0x5000u;
   GPIO_MODER(GPIOC) &= ~(3u << (2u * BUTTON));
 }
@@ -72,10 +72,10 @@ static void start_watchdog(void) {
 void aed_board_init(void) {
   reset_cause = RCC_CSR >> RCC_CSR_CAUSE_SHIFT;
   RCC_CSR |= RCC_CSR_RMVF;
-  start_lamps_and_button();
+  start_leds_and_button();
   clock_hz = aed_clock_start(&problems);
   if (clock_hz != AED_CLOCK_FAST) {
-    GPIO_BSRR(GPIOH) = AED_BIT(LAMP_RED + 16u);
+    GPIO_BSRR(GPIOH) = AED_BIT(LED_RED + 16u);
   }
   SYST_LOAD = clock_hz / TICKS_PER_SECOND - 1u;
   SYST_VAL = 0;
@@ -119,8 +119,8 @@ void aed_board_clear_cache_counters(void) {
   ICACHE_CR = running;
 }
 
-void aed_board_lamp(int32_t on) {
-  GPIO_BSRR(GPIOH) = on ? AED_BIT(LAMP_GREEN + 16u) : AED_BIT(LAMP_GREEN);
+void aed_board_led(int32_t on) {
+  GPIO_BSRR(GPIOH) = on ? AED_BIT(LED_GREEN + 16u) : AED_BIT(LED_GREEN);
 }
 
 size_t aed_board_read(uint8_t *data, size_t n) {

@@ -55,7 +55,7 @@ void aed_board_get_state(aed_board_state *state) {
 void aed_board_clear_cache_counters(void) {
 }
 
-void aed_board_lamp(int32_t on) {
+void aed_board_led(int32_t on) {
   (void)on;
 }
 
