@@ -22,6 +22,7 @@ from engine_host import quantized, yamnet
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from support.cores import c_sources, macros
 from support.m33_engine import CORE, FLAGS
 
 from pyaed import nn, text
@@ -51,9 +52,10 @@ def image(model: str, folder: Path) -> Path:
     (folder / "main.c").write_text(MAIN)
     board = ROOT / "firmware" / "boards" / "mps2_an505"
     elf = folder / "model.elf"
-    engine = [*sorted((ROOT / "firmware/engine/own").glob("*.c")), *sorted((ROOT / "nn_c" / "src").glob("*.c"))]
+    engine = [*sorted((ROOT / "firmware/engine/own").glob("*.c")), *c_sources("nn_c", "cortex_m33")]
     subprocess.run(
-        ["arm-none-eabi-gcc", *CORE, *FLAGS, f"-I{folder}", *(f"-I{ROOT / part}" for part in INCLUDES),
+        ["arm-none-eabi-gcc", *CORE, *FLAGS, *macros("cortex_m33"), f"-I{folder}",
+         *(f"-I{ROOT / part}" for part in INCLUDES),
          "-nostartfiles", "-static", f"-T{board / 'link.ld'}", "-Wl,--gc-sections", "-Wl,-e,main", "-o", elf,
          *sorted(folder.glob("*.c")), *engine],
         check=True,

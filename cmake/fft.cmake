@@ -1,5 +1,5 @@
-# Whose FFT the front end uses, on host and chip alike: ours, with vector lanes on x86-64, or a user's CMSIS-DSP. Features
-# of the two differ in their last bits, so a specification's hash tells them apart.
+# Whose FFT the front end uses, on host and chip alike: ours, or a user's CMSIS-DSP. Features of the two differ in their
+# last bits, so a specification's hash tells them apart.
 set(AED_DSP_FFT own CACHE STRING "own: dsp_c's; cmsis: arm_rfft_fast_f32 of the CMSIS-DSP in CMSISDSP_ROOT")
 set_property(CACHE AED_DSP_FFT PROPERTY STRINGS own cmsis)
 
@@ -23,12 +23,4 @@ if(AED_DSP_FFT STREQUAL cmsis)
   target_compile_definitions(aed_dsp PUBLIC AED_DSP_FFT_CMSIS)
 elseif(NOT AED_DSP_FFT STREQUAL own)
   message(FATAL_ERROR "AED_DSP_FFT is '${AED_DSP_FFT}'; expected own or cmsis")
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT CMAKE_CROSSCOMPILING)
-  foreach(isa sse2 avx2 avx512)
-    set(source ${PROJECT_SOURCE_DIR}/dsp_c/x86/aed_frames_${isa}.c)
-    target_sources(aed_dsp PRIVATE ${source})
-    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${AED_X86_FLAGS_${isa}}")
-  endforeach()
-  target_include_directories(aed_dsp PRIVATE ${PROJECT_SOURCE_DIR}/dsp_c/src)
-  target_compile_definitions(aed_dsp PRIVATE AED_X86)
 endif()

@@ -1,81 +1,39 @@
 #include "aed_clip.h"
-#include "aed_frames.h"
+#include "aed_isa.h"
 
-#define MAX_LANES 16U
 #define ALIGNMENT 64U
-
-typedef struct {
-  uint32_t lanes;
-  void (*frames)(const aed_frontend_config *config, const int16_t *const *pcm, float *const *frames,
-                 void *scratch);
-} isa_entry;
-
-static void frames_scalar(const aed_frontend_config *config, const int16_t *const *pcm,
-                          float *const *frames, void *scratch) {
-  (void)aed_frontend_frame(config, pcm[0], frames[0], scratch); /* it was checked */
-}
-
-static const isa_entry isas[] = {
-    [AED_ISA_SCALAR] = {1U, frames_scalar},
-#ifdef AED_X86
-    [AED_ISA_SSE2] = {4U, aed_frames_sse2},
-    [AED_ISA_AVX2] = {8U, aed_frames_avx2},
-    [AED_ISA_AVX512] = {16U, aed_frames_avx512},
-#endif
-};
-
-int32_t aed_isa_available(aed_isa isa) {
-  switch (isa) {
-  case AED_ISA_SCALAR:
-    return 1;
-#ifdef AED_X86
-  case AED_ISA_SSE2:
-    return 1; /* part of x86-64 */
-  case AED_ISA_AVX2:
-    return __builtin_cpu_supports("avx2") != 0;
-  case AED_ISA_AVX512:
-    return __builtin_cpu_supports("avx512f") != 0;
-#else
-  case AED_ISA_SSE2:
-  case AED_ISA_AVX2:
-  case AED_ISA_AVX512:
-    return 0;
-#endif
-  }
-  return 0;
-}
 
 /* Scratch of all lanes, then a window of PCM for each of them (the clip's ends), then a frame that
  * nobody wants (the last group's spare lanes). */
-static size_t scratch_bytes(const aed_frontend_config *config, const isa_entry *isa) {
+static size_t scratch_bytes(const aed_frontend_config *config, const aed_isa_entry *isa) {
   const size_t bytes =
       aed_frontend_scratch_size(config) * isa->lanes + sizeof(float) * isa->lanes * config->n_mels;
   return (bytes + ALIGNMENT - 1U) & ~(size_t)(ALIGNMENT - 1U);
 }
 
 size_t aed_clip_workspace_size(const aed_frontend_config *config, aed_isa isa) {
-  if (!aed_isa_available(isa)) {
+  const aed_isa_entry *entry = aed_isa_find(isa);
+  if (entry == NULL) {
     return 0;
   }
-  const size_t window = config->window_length * sizeof(int16_t) * isas[isa].lanes;
-  return ALIGNMENT + scratch_bytes(config, &isas[isa]) + window + config->n_mels * sizeof(float) +
-         8U;
+  const size_t window = config->window_length * sizeof(int16_t) * entry->lanes;
+  return ALIGNMENT + scratch_bytes(config, entry) + window + config->n_mels * sizeof(float) + 8U;
 }
 
 aed_status aed_clip_frames(const aed_frontend_config *config, aed_isa isa, const int16_t *pcm,
                            size_t n, size_t first, size_t count, float *frames, void *workspace) {
-  if (!aed_isa_available(isa)) {
+  const aed_isa_entry *entry = aed_isa_find(isa);
+  if (entry == NULL) {
     return AED_ERR_UNSUPPORTED;
   }
-  const isa_entry *entry = &isas[isa];
   const size_t length = config->window_length;
   const uintptr_t address = (uintptr_t)workspace;
   char *scratch = (char *)workspace + (ALIGNMENT - address % ALIGNMENT) % ALIGNMENT;
   float *unwanted = (float *)(void *)(scratch + scratch_bytes(config, entry));
   int16_t *edges = (int16_t *)(void *)(unwanted + config->n_mels);
   for (size_t done = 0; done < count; done += entry->lanes) {
-    const int16_t *from[MAX_LANES];
-    float *to[MAX_LANES];
+    const int16_t *from[AED_ISA_MAX_LANES];
+    float *to[AED_ISA_MAX_LANES];
     for (uint32_t l = 0; l < entry->lanes; l++) {
       if (done + l >= count) {
         from[l] = from[0];

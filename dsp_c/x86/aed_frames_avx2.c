@@ -1,4 +1,4 @@
-#define AED_LANES 8
+#include "aed_lanes_avx2.h"
 #include "aed_frames_core.h"
 
 AED_FRAMES(avx2) {

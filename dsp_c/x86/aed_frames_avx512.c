@@ -1,4 +1,4 @@
-#define AED_LANES 16
+#include "aed_lanes_avx512.h"
 #include "aed_frames_core.h"
 
 AED_FRAMES(avx512) {

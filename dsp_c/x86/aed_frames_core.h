@@ -1,9 +1,10 @@
-/* The body of aed_frames_<isa>, for the width that the including file sets. */
+/* The body of aed_frames_<isa>, for the lanes whose header the including file has included. */
 #ifndef AED_FRAMES_CORE_H
 #define AED_FRAMES_CORE_H
 
-#include "aed_frame_core.h"
-#include "aed_frames.h"
+#include "../src/aed_frame_core.h"
+#include "aed_transpose.h"
+#include "aed_x86.h"
 
 /* All lanes' windowed points: four pairs of samples at a time, each pair one 32-bit word. */
 AED_INLINE void window_lanes(const int16_t *const pcm[AED_LANES], const float *window,

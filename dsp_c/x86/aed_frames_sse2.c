@@ -1,4 +1,4 @@
-#define AED_LANES 4
+#include "aed_lanes_sse2.h"
 #include "aed_frames_core.h"
 
 AED_FRAMES(sse2) {

@@ -1,10 +1,7 @@
 #include <string.h>
 
-#include "aed_avx2.h"
-#include "aed_depthwise_planes.h"
-#include "aed_nn_kernels.h"
+#include "aed_instruction_sets.h"
 #include "aed_nn_math.h"
-#include "aed_simd32.h"
 
 /* Every window position ("tap") of an output pixel is one arena offset; a tap outside the input
  * points at a run of in_c zero points in the scratch memory, so the channel loops have no special
@@ -38,16 +35,15 @@ static void store(const aed_conv_params *p, int32_t c, int32_t n, const int32_t 
 }
 
 /* One output pixel. */
-static void pixel(const aed_conv_params *p, const uint8_t *arena, const uint32_t *taps, int8_t *y) {
+static void pixel(const aed_conv_params *p, const uint8_t *arena, const uint32_t *taps, int8_t *y,
+                  const aed_fast_kernels *fast) {
   const int32_t n_taps = p->kernel_h * p->kernel_w;
   const uint32_t *const taps_end = taps + n_taps;
   int32_t c = 0;
   if (p->depth_multiplier == 1) {
-#ifdef AED_AVX2
-    if (aed_has_avx2()) {
-      c = aed_depthwise_pixel_avx2(p, arena, taps, y);
+    if (fast != NULL) {
+      c = fast->depthwise_pixel(p, arena, taps, y);
     }
-#endif
     const int8_t *w = p->weights + c * n_taps;
     for (; c + 4 <= p->out_c; c += 4) {
       int32_t a0 = p->bias[c], a1 = p->bias[c + 1], a2 = p->bias[c + 2], a3 = p->bias[c + 3];
@@ -80,6 +76,11 @@ static void pixels(const aed_conv_params *p, uint8_t *arena) {
   int8_t *y = (int8_t *)arena + p->output;
   uint32_t *taps = (uint32_t *)(void *)(arena + p->scratch);
   const uint32_t outside = p->scratch + 4u * (uint32_t)(p->kernel_h * p->kernel_w);
+#ifdef AED_RUN_TIME_CHOICE
+  const aed_fast_kernels *fast = aed_find_fast_kernels();
+#else
+  const aed_fast_kernels *fast = NULL;
+#endif
   memset(arena + outside, p->input_zero_point, (size_t)p->in_c);
   const uint32_t ring = outside + (uint32_t)p->in_c, row = (uint32_t)(p->in_w * p->in_c);
   for (int32_t oy = 0; oy < p->out_h; oy++) {
@@ -89,14 +90,14 @@ static void pixels(const aed_conv_params *p, uint8_t *arena) {
     }
     for (int32_t ox = 0; ox < p->out_w; ox++, y += p->out_c) {
       find_taps(p, oy, ox, outside, taps);
-      pixel(p, arena, taps, y);
+      pixel(p, arena, taps, y, fast);
     }
   }
 }
 
 void aed_depthwise_s8(const void *params, uint8_t *arena) {
   const aed_conv_params *p = params;
-#ifdef AED_SIMD32
+#ifdef AED_OWN_DEPTHWISE
   if (p->tile > 0) {
     uint32_t *scratch = (uint32_t *)(void *)(arena + p->scratch);
     for (int32_t oy = 0; oy < p->out_h; oy += p->tile) {

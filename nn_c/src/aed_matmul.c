@@ -33,7 +33,9 @@ void aed_matmul_2rows(const aed_conv_params *p, int32_t depth, const int8_t *x0,
   for (int32_t c = 0; c < p->out_c; c += 4) {
     memcpy(acc, p->bias + c, sizeof acc / 2);
     memcpy(acc + 4, p->bias + c, sizeof acc / 2);
-    aed_dot_2x4(x0, x1, p->weights + c / 4 * aed_quad_bytes(depth), depth, acc);
+    const int8_t *w = p->weights + c / 4 * aed_quad_bytes(depth);
+    aed_dot_1x4(x0, w, depth, acc);
+    aed_dot_1x4(x1, w, depth, acc + 4);
     store4(p, c, acc, y0);
     store4(p, c, acc + 4, y1);
   }

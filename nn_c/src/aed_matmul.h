@@ -2,18 +2,7 @@
 #ifndef AED_MATMUL_H
 #define AED_MATMUL_H
 
-#include "aed_avx2.h"
-#include "aed_nn_kernels.h"
-#include "aed_simd32.h"
-
-/* Kernels that widen tiles of pixels: on a Cortex-M33 and on hosts. Other small cores, and
- * -DAED_PORTABLE, read the values as they are. */
-#if !defined(__thumb__) && !defined(AED_PORTABLE)
-#define AED_WIDE 1
-#endif
-#if defined(AED_SIMD32) || defined(AED_WIDE)
-#define AED_TILES 1
-#endif
+#include "aed_instruction_sets.h"
 
 /* Bytes of four channels of packed weights: [depth / 4][4 channels][4], zeros at the end. */
 static inline int32_t aed_quad_bytes(int32_t depth) {
@@ -22,10 +11,6 @@ static inline int32_t aed_quad_bytes(int32_t depth) {
 
 /* Adds to acc[0..3] the products of x[0..depth-1] with four channels of packed weights. */
 void aed_dot_1x4(const int8_t *x, const int8_t *w, int32_t depth, int32_t acc[4]);
-
-/* The same for two rows at once: acc[0..3] belongs to x0, acc[4..7] to x1. */
-void aed_dot_2x4(const int8_t *x0, const int8_t *x1, const int8_t *w, int32_t depth,
-                 int32_t acc[8]);
 
 /* One or two output pixels, all channels, requantized: y[c] from bias[c] + sum over k < depth of
  * x[k] * weights[c][k]. */
@@ -54,11 +39,6 @@ void aed_expand_2(const int8_t *x0, const int8_t *x1, int32_t depth, int32_t dou
  * weights are widened once for all pixels. */
 void aed_matmul_tile(const aed_conv_params *p, int32_t depth, int32_t n, int32_t doubled,
                      const uint32_t *x, uint32_t *w, int8_t *y);
-
-#ifdef AED_AVX2
-void aed_matmul_tile_avx2(const aed_conv_params *p, int32_t depth, int32_t n, const uint32_t *x,
-                          uint32_t *w, int8_t *y);
-#endif
 #endif
 
 #endif

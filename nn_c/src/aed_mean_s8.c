@@ -1,6 +1,5 @@
-#include "aed_nn_kernels.h"
+#include "aed_instruction_sets.h"
 #include "aed_nn_math.h"
-#include "aed_simd32.h"
 
 static int8_t scaled(const aed_mean_params *p, int32_t sum) {
   const int32_t centred = sum - p->input_zero_point * p->reduce;
@@ -8,39 +7,19 @@ static int8_t scaled(const aed_mean_params *p, int32_t sum) {
   return (int8_t)aed_clamp(q, -128, 127);
 }
 
-#ifdef AED_SIMD32
-
-/* Four neighbours at a time, in pairs of int16 that hold 256 summands. */
-static void mean_4(const aed_mean_params *p, const int8_t *x, int8_t *y) {
-  int32_t sum[4] = {0, 0, 0, 0};
-  for (int32_t left = p->reduce; left > 0; left -= 256) {
-    uint32_t even = 0, odd = 0;
-    for (int32_t n = aed_min(left, 256); n > 0; n--, x += p->inner) {
-      const uint32_t four = aed_load4(x);
-      even = aed_add_even(even, four);
-      odd = aed_add_odd(odd, four);
-    }
-    sum[0] += (int16_t)even;
-    sum[1] += (int16_t)odd;
-    sum[2] += (int32_t)even >> 16;
-    sum[3] += (int32_t)odd >> 16;
-  }
-  for (int32_t i = 0; i < 4; i++) {
-    y[i] = scaled(p, sum[i]);
-  }
-}
-
-#endif
-
 void aed_mean_s8(const void *params, uint8_t *arena) {
   const aed_mean_params *p = params;
   const int8_t *x = (const int8_t *)arena + p->input;
   int8_t *y = (int8_t *)arena + p->output;
   for (int32_t o = 0; o < p->outer; o++, x += p->reduce * p->inner, y += p->inner) {
     int32_t i = 0;
-#ifdef AED_SIMD32
+#ifdef AED_OWN_SUM_4
     for (; i + 4 <= p->inner; i += 4) {
-      mean_4(p, x + i, y + i);
+      int32_t sum[4];
+      aed_sum_4(x + i, p->reduce, p->inner, sum);
+      for (int32_t k = 0; k < 4; k++) {
+        y[i + k] = scaled(p, sum[k]);
+      }
     }
 #endif
     for (; i < p->inner; i++) {

@@ -1,8 +1,7 @@
 #include <string.h>
 
-#include "aed_nn_kernels.h"
+#include "aed_instruction_sets.h"
 #include "aed_nn_math.h"
-#include "aed_simd32.h"
 
 /* The part of a pooling window that lies inside the input. */
 typedef struct {
@@ -60,32 +59,6 @@ static void maxima(const aed_pool_params *p, const int8_t *x, const window *w, i
   }
 }
 
-#ifdef AED_SIMD32
-
-/* Four channels at a time, as many as there are; returns their number. */
-static int32_t maxima_4(const aed_pool_params *p, const int8_t *x, const window *w, int8_t *y) {
-  const int32_t channels = p->channels, columns = w->x1 - w->x0, row = p->in_w * channels;
-  const uint32_t low = 0x01010101u * (uint8_t)p->act_min;
-  const uint32_t high = 0x01010101u * (uint8_t)p->act_max;
-  int32_t c = 0;
-  x += (w->y0 * p->in_w + w->x0) * channels;
-  for (; c + 4 <= channels; c += 4) {
-    const int8_t *line = x + c;
-    uint32_t best = 0x80808080u;
-    for (int32_t iy = w->y0; iy < w->y1; iy++, line += row) {
-      const int8_t *u = line;
-      for (int32_t n = columns; n > 0; n--, u += channels) {
-        best = aed_max8(best, aed_load4(u));
-      }
-    }
-    best = aed_min8(aed_max8(best, low), high);
-    memcpy(y + c, &best, sizeof best);
-  }
-  return c;
-}
-
-#endif
-
 void aed_max_pool_s8(const void *params, uint8_t *arena) {
   const aed_pool_params *p = params;
   const int8_t *x = (const int8_t *)arena + p->input;
@@ -94,8 +67,10 @@ void aed_max_pool_s8(const void *params, uint8_t *arena) {
     for (int32_t ox = 0; ox < p->out_w; ox++, y += p->channels) {
       const window w = clip(p, oy, ox);
       int32_t done = 0;
-#ifdef AED_SIMD32
-      done = maxima_4(p, x, &w, y);
+#ifdef AED_OWN_MAXIMA_4
+      done =
+          aed_maxima_4(x + (w.y0 * p->in_w + w.x0) * p->channels, w.y1 - w.y0,
+                       p->in_w * p->channels, w.x1 - w.x0, p->channels, p->act_min, p->act_max, y);
 #endif
       if (done < p->channels) {
         maxima(p, x, &w, done, y);

@@ -5,7 +5,7 @@
 #include "aed_check.h"
 #include "aed_nn.h"
 #include "aed_nn_kernels.h"
-#include "aed_nn_math.h"
+#include "../src/aed_nn_math.h"
 
 static uint32_t state = 1;
 

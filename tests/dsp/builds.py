@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cffi import FFI
+from support.cores import c_sources, includes, macros
 
 from pyaed.sources import source_root
 
@@ -23,13 +24,13 @@ def compiled(compiler: str, *flags: str) -> Path:
     """Compile the front end as CMake does, each instruction set's source with its own flags; return the shared library."""
     folder = Path(tempfile.mkdtemp(prefix="pyaed-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    dsp, objects = source_root() / "dsp_c", []
-    for source in sorted((dsp / "src").glob("*.c")) + sorted((dsp / "x86").glob("*.c")):
+    objects = []
+    for source in c_sources("dsp_c", "x86"):
         isa = source.stem.removeprefix("aed_frames_")
         objects.append(folder / f"{source.stem}.o")
         subprocess.run(
-            [compiler, *flags, *ISA_FLAGS.get(isa, []), "-DAED_X86", "-fPIC", f"-I{dsp / 'include'}", f"-I{dsp / 'src'}",
-             "-c", source, "-o", objects[-1]],
+            [compiler, *flags, *ISA_FLAGS.get(isa, []), *macros("x86"), "-fPIC", *includes("dsp_c"), "-c", source,
+             "-o", objects[-1]],
             check=True,
         )  # fmt: skip
     library = folder / "dsp.so"

@@ -7,20 +7,18 @@ import numpy as np
 import pytest
 from networks import convolution_stack, residual_network
 from pyaed.nn._nn import ffi
+from support.cores import c_sources, includes
 
 from pyaed.nn import Engine, compile_graph, read_tflite
-from pyaed.sources import source_root
 
 
-@pytest.fixture(scope="module", params=["-DAED_NO_AVX2", "-DAED_PORTABLE"])
+@pytest.fixture(scope="module", params=[[], ["-DAED_PORTABLE"]], ids=["no instruction set", "no tiles either"])
 def kernels(request, tmp_path_factory):
-    """Return a function from a kernel's name to the kernel, as built with one flag."""
-    root, library = source_root(), tmp_path_factory.mktemp("kernels") / "kernels.so"
-    sources = [str(p) for p in sorted((root / "nn_c" / "src").glob("*.c"))]
-    includes = [f"-I{root / room / 'include'}" for room in ("nn_c", "dsp_c")]
+    """Return a function from a kernel's name to the kernel, as built from the portable files alone."""
+    library = tmp_path_factory.mktemp("kernels") / "kernels.so"
     subprocess.run(
-        ["gcc", "-O2", "-std=c11", "-ffp-contract=off", "-shared", "-fPIC", request.param, *includes, *sources, "-o",
-         library],
+        ["gcc", "-O2", "-std=c11", "-ffp-contract=off", "-shared", "-fPIC", *request.param, *includes("nn_c", "dsp_c"),
+         *c_sources("nn_c"), "-o", library],
         check=True,
     )  # fmt: skip
     loaded = ctypes.CDLL(str(library))

@@ -85,7 +85,7 @@ def assert_equal(contents: list, n: int = 2, flags: tuple[str, ...] = ()) -> lis
 def test_the_short_rounding_equals_the_long_one(tmp_path):
     root = source_root()
     boards = root / "firmware" / "boards"
-    folders = [root / "nn_c" / "src", root / "nn_c" / "include", root / "dsp_c" / "include", boards, boards / "common"]
+    folders = [root / "nn_c" / "include", root / "dsp_c" / "include", boards, boards / "common"]
     sources = [root / "nn_c" / "tests" / "m33_rescale.c", *sorted((boards / "mps2_an505").glob("*.c"))]
     sources += sorted((boards / "common").glob("*.c"))
     execute(sources, folders, tmp_path / "m33.elf", tmp_path / "out")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from support.cores import c_sources
 
 from pyaed.codegen import c_float
 from pyaed.dsp import FeatureSpec, write_c
@@ -64,7 +65,7 @@ def objects(flags: tuple[str, ...]) -> list[Path]:
     folder = Path(tempfile.mkdtemp(prefix="pyaed-m33-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     sources = [
-        *sorted((source_root() / "dsp_c" / "src").glob("*.c")),
+        *c_sources("dsp_c"),
         *board().glob("*.c"),
         *board().parent.glob("common/*.c"),
     ]

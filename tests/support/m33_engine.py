@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from support.cores import c_sources, macros
 
 from pyaed.nn import Program, write_c
 from pyaed.sources import source_root
@@ -85,7 +86,7 @@ def run(jobs: list[tuple[Program, np.ndarray]], flags: tuple[str, ...] = ()) -> 
         ]
         (folder / "models.h").write_text("\n".join(lines) + "\n")
         sources = [*sorted(folder.glob("net*.c")), root / "nn_c" / "tests" / "m33_engine.c"]
-        sources += sorted((root / "nn_c" / "src").glob("*.c")) + sorted(board.glob("*.c"))
+        sources += c_sources("nn_c", "cortex_m33") + sorted(board.glob("*.c"))
         sources += sorted((board.parent / "common").glob("*.c"))
         includes = [
             folder,
@@ -108,8 +109,8 @@ def execute(sources: list, includes: list, elf: Path, out: Path, flags: tuple[st
     """Build a bare image and run it; what it sends ends up in `out`. Its exit code has to be 0."""
     board = source_root() / "firmware" / "boards" / "mps2_an505"
     subprocess.run(
-        ["arm-none-eabi-gcc", *CORE, *FLAGS, *flags, *(f"-I{p}" for p in includes), "-nostartfiles", "-static",
-         f"-T{board / 'link.ld'}", "-g", "-Wl,--gc-sections", "-o", elf, *sources],
+        ["arm-none-eabi-gcc", *CORE, *FLAGS, *macros("cortex_m33"), *flags, *(f"-I{p}" for p in includes),
+         "-nostartfiles", "-static", f"-T{board / 'link.ld'}", "-g", "-Wl,--gc-sections", "-o", elf, *sources],
         check=True,
     )  # fmt: skip
     subprocess.run(

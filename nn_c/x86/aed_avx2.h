@@ -1,14 +1,8 @@
-/* AVX2 on the host, chosen at run time: the same
- * integers, many at once. -DAED_NO_AVX2 leaves it out. */
+/* AVX2, chosen at run time: the same integers, many at once. */
 #ifndef AED_AVX2_H
 #define AED_AVX2_H
 
 #include "aed_nn_kernels.h"
-#include "aed_nn_math.h"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(AED_PORTABLE) && !defined(AED_NO_AVX2)
-#define AED_AVX2 1
-
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -70,10 +64,10 @@ AED_TARGET_AVX2 static inline uint64_t aed_rescale_store(const aed_rescale_8 *r,
                                                     << 32;
 }
 
-/* Depthwise without a depth multiplier: one output pixel, channels 0 .. n - 1, whose count n (a
- * multiple of 8) is returned. taps holds the arena offset of each window position. */
+/* aed_instruction_sets.h has the contracts. */
+void aed_matmul_tile_avx2(const aed_conv_params *p, int32_t depth, int32_t n, const uint32_t *x,
+                          uint32_t *w, int8_t *y);
 int32_t aed_depthwise_pixel_avx2(const aed_conv_params *p, const uint8_t *arena,
                                  const uint32_t *taps, int8_t *y);
 
-#endif
 #endif

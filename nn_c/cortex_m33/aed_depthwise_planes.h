@@ -1,4 +1,4 @@
-/* Depthwise convolutions on the Cortex-M33. */
+/* Depthwise convolutions of 3x3 windows. */
 #ifndef AED_DEPTHWISE_PLANES_H
 #define AED_DEPTHWISE_PLANES_H
 

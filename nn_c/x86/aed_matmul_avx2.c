@@ -1,11 +1,10 @@
 #include <string.h>
 
+#include "../src/aed_matmul.h"
+#include "../src/aed_nn_math.h"
 #include "aed_avx2.h"
-#include "aed_matmul.h"
 
-#ifdef AED_AVX2
-
-/* Values stay in their order, as in aed_matmul_wide.c. */
+/* Values stay in their order, as in src/aed_matmul_tile.c. */
 AED_TARGET_AVX2 static void expand(const int8_t *x, int32_t depth, uint32_t *out) {
   int16_t *to = (int16_t *)(void *)out;
   for (; depth >= 16; depth -= 16, x += 16, to += 16) {
@@ -75,5 +74,3 @@ void aed_matmul_tile_avx2(const aed_conv_params *p, int32_t depth, int32_t n, co
     four(p, c, n_pairs, n, x, w, y + c);
   }
 }
-
-#endif

@@ -1,7 +1,5 @@
 #include "aed_avx2.h"
 
-#ifdef AED_AVX2
-
 AED_TARGET_AVX2 static inline __m128i load_8(const int8_t *x) {
   return _mm_loadl_epi64((const __m128i *)(const void *)x);
 }
@@ -44,5 +42,3 @@ AED_TARGET_AVX2 int32_t aed_depthwise_pixel_avx2(const aed_conv_params *p, const
   }
   return c;
 }
-
-#endif

@@ -1,12 +1,12 @@
 /* The DSP extension of the Cortex-M33: two int16 in one 32-bit register.
  *
- * AED_SIMD32 is defined where it exists; -DAED_PORTABLE leaves it out. A "pair" is a word with the
- * first value in its low half. */
+ * A "pair" is a word with the first value in its low half. */
 #ifndef AED_SIMD32_H
 #define AED_SIMD32_H
 
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(AED_PORTABLE)
-#define AED_SIMD32 1
+#if !defined(__ARM_FEATURE_DSP) || !defined(__thumb2__)
+#error "AED_CORTEX_M33 needs a core with the DSP extension"
+#endif
 
 #include <arm_acle.h>
 #include <stdint.h>
@@ -119,5 +119,4 @@ static inline int32_t aed_rescale_relu(int32_t acc, int32_t multiplier, int32_t 
   return y;
 }
 
-#endif
 #endif

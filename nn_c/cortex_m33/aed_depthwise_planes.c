@@ -1,11 +1,11 @@
-#include "aed_depthwise_planes.h"
+#include "../src/aed_instruction_sets.h"
+
+#ifdef AED_CORTEX_M33
 
 #include <stddef.h>
 
-#include "aed_nn_math.h"
+#include "../src/aed_nn_math.h"
 #include "aed_simd32.h"
-
-#ifdef AED_SIMD32
 
 /* 3x3 windows, four channels at a time: their maps are widened to planes of int16 in the scratch
  * memory, with the padding in place, where a channel's nine weights stay in registers.
