@@ -95,6 +95,26 @@ typedef struct {
   "vldm   r2!, {s0-s7}               \n"                                                           \
   "ldm    r2, {r4-r9, lr}            \n"
 
+/* Rounds the sums r2 and r3 of two outputs as aed_rescale_relu does and stores them; then the next
+ * round, or the end. */
+#define STORE_AND_REPEAT                                                                           \
+  "vmov   r10, r11, s0, s1          \n"                                                            \
+  "vmov   r12, s2                   \n"                                                            \
+  "smmlar r2, r2, r10, r12          \n"                                                            \
+  "smmlar r3, r3, r10, r12          \n"                                                            \
+  "asr    r2, r2, r11               \n"                                                            \
+  "asr    r3, r3, r11               \n"                                                            \
+  "ssat   r2, #8, r2, asr #1        \n"                                                            \
+  "ssat   r3, #8, r3, asr #1        \n"                                                            \
+  "vmov   r10, r11, s6, s7          \n"                                                            \
+  "vmov   r12, s3                   \n"                                                            \
+  "strb   r3, [lr, r10]             \n"                                                            \
+  "strb   r2, [lr]                  \n"                                                            \
+  "add    lr, lr, r11               \n"                                                            \
+  "cmp    r0, r12                   \n"                                                            \
+  "bne    1b                        \n"                                                            \
+  "pop    {r3-r11, pc}              \n"
+
 NAKED static void two_rows(const uint32_t *x UNUSED, const uint32_t *x_below UNUSED,
                            const channel *k UNUSED) {
   __asm volatile(
@@ -117,22 +137,7 @@ NAKED static void two_rows(const uint32_t *x UNUSED, const uint32_t *x_below UNU
     "smlad  r3, r11, r8, r3            \n"
     "smlabt r2, r12, r9, r2            \n"
     "smlad  r3, r12, r9, r3            \n"
-    "vmov   r10, r11, s0, s1           \n"
-    "vmov   r12, s2                    \n"
-    "smmlar r2, r2, r10, r12           \n"
-    "smmlar r3, r3, r10, r12           \n"
-    "asr    r2, r2, r11                \n"
-    "asr    r3, r3, r11                \n"
-    "ssat   r2, #8, r2, asr #1         \n"
-    "ssat   r3, #8, r3, asr #1         \n"
-    "vmov   r10, r11, s6, s7           \n"
-    "vmov   r12, s3                    \n"
-    "strb   r3, [lr, r10]              \n"
-    "strb   r2, [lr]                   \n"
-    "add    lr, lr, r11                \n"
-    "cmp    r0, r12                    \n"
-    "bne    1b                         \n"
-    "pop    {r3-r11, pc}               \n");
+    STORE_AND_REPEAT);
 }
 
 NAKED static void neighbours_stride_1(const uint32_t *x UNUSED, const uint32_t *x_below UNUSED,
@@ -159,22 +164,7 @@ NAKED static void neighbours_stride_1(const uint32_t *x UNUSED, const uint32_t *
     "ldr    r10, [r1, #4]              \n"
     "smlabt r3, r12, r8, r3            \n"
     "smlabt r3, r10, r9, r3            \n"
-    "vmov   r10, r11, s0, s1           \n"
-    "vmov   r12, s2                    \n"
-    "smmlar r2, r2, r10, r12           \n"
-    "smmlar r3, r3, r10, r12           \n"
-    "asr    r2, r2, r11                \n"
-    "asr    r3, r3, r11                \n"
-    "ssat   r2, #8, r2, asr #1         \n"
-    "ssat   r3, #8, r3, asr #1         \n"
-    "vmov   r10, r11, s6, s7           \n"
-    "vmov   r12, s3                    \n"
-    "strb   r3, [lr, r10]              \n"
-    "strb   r2, [lr]                   \n"
-    "add    lr, lr, r11                \n"
-    "cmp    r0, r12                    \n"
-    "bne    1b                         \n"
-    "pop    {r3-r11, pc}               \n");
+    STORE_AND_REPEAT);
 }
 
 NAKED static void neighbours_stride_2(const uint32_t *x UNUSED, const uint32_t *x_below UNUSED,
@@ -201,22 +191,7 @@ NAKED static void neighbours_stride_2(const uint32_t *x UNUSED, const uint32_t *
     "ldrd   r10, r11, [r1, #-4]        \n"
     "smlabt r3, r10, r8, r3            \n"
     "smlabt r3, r11, r9, r3            \n"
-    "vmov   r10, r11, s0, s1           \n"
-    "vmov   r12, s2                    \n"
-    "smmlar r2, r2, r10, r12           \n"
-    "smmlar r3, r3, r10, r12           \n"
-    "asr    r2, r2, r11                \n"
-    "asr    r3, r3, r11                \n"
-    "ssat   r2, #8, r2, asr #1         \n"
-    "ssat   r3, #8, r3, asr #1         \n"
-    "vmov   r10, r11, s6, s7           \n"
-    "vmov   r12, s3                    \n"
-    "strb   r3, [lr, r10]              \n"
-    "strb   r2, [lr]                   \n"
-    "add    lr, lr, r11                \n"
-    "cmp    r0, r12                    \n"
-    "bne    1b                         \n"
-    "pop    {r3-r11, pc}               \n");
+    STORE_AND_REPEAT);
 }
 /* clang-format on */
 
