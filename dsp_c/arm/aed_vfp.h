@@ -3,7 +3,7 @@
 #ifndef AED_VFP_H
 #define AED_VFP_H
 
-#include "../src/aed_lanes.h"
+#include "../src/aed_inline.h"
 
 AED_INLINE float lane_max(float a, float b) {
   float max;

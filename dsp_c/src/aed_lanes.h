@@ -9,21 +9,12 @@
 #define AED_LANES_H
 
 #include "aed_float.h"
+#include "aed_inline.h"
 #include <stdint.h>
 #include <string.h>
 
 #ifndef AED_LANES
 #define AED_LANES 1
-#endif
-
-#define AED_INLINE static inline __attribute__((always_inline))
-
-/* In front of a loop of at most four rounds, a constant number of them: no loop remains, and what
- * it indexes stays in registers. gcc -O2 doesn't by itself. */
-#ifdef __clang__
-#define AED_UNROLL _Pragma("unroll")
-#else
-#define AED_UNROLL _Pragma("GCC unroll 4")
 #endif
 
 #if AED_LANES == 1

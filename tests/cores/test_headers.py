@@ -10,8 +10,7 @@ import pytest
 from pyaed.dsp import _dsp
 from pyaed.sources import source_root
 
-CORES = ("dsp_c", "nn_c", "detector_c")
-FOLDERS = (*(f"{core}/include" for core in CORES), "firmware/engine")
+FOLDERS = ("dsp_c/include", "nn_c/include", "detector_c/include", "firmware/engine")
 HEADERS = sorted(path for folder in FOLDERS for path in (source_root() / folder).glob("*.h"))
 INCLUDES = [f"-I{source_root() / folder}" for folder in FOLDERS]
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
@@ -28,7 +27,7 @@ COMPILERS = {
 def functions(header: Path) -> list[str]:
     """Return the names of the functions that a header declares."""
     text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
-    return re.findall(r"^(?!static)[a-z][\w *]*?\b(aed_\w+)\(", text, re.MULTILINE)
+    return re.findall(r"^(?!static|typedef)[a-z][\w *]*?\b(aed_\w+)\(", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
@@ -51,7 +50,8 @@ def test_a_header_compiles_alone(header, compiler, tmp_path):
 
 
 def test_most_headers_declare_functions():
-    assert sum(bool(functions(header)) for header in HEADERS) >= len(HEADERS) - 3
+    assert len(HEADERS) > 12
+    assert sum(bool(functions(header)) for header in HEADERS) > len(HEADERS) / 2
 
 
 @pytest.mark.parametrize(
