@@ -9,6 +9,31 @@
 #include "aed_identity.h"
 #include "board.h"
 
+/* What C calls these is what the link carries. */
+_Static_assert((int)AED_OK == AED_LINK_STATUS_OK &&
+                   (int)AED_ERR_ARGUMENT == AED_LINK_STATUS_ERR_ARGUMENT &&
+                   (int)AED_ERR_SIZE == AED_LINK_STATUS_ERR_SIZE &&
+                   (int)AED_ERR_STATE == AED_LINK_STATUS_ERR_STATE &&
+                   (int)AED_ERR_UNSUPPORTED == AED_LINK_STATUS_ERR_UNSUPPORTED &&
+                   (int)AED_ERR_IO == AED_LINK_STATUS_ERR_IO,
+               "aed_status");
+_Static_assert((int)AED_ENGINE_INT8 == AED_LINK_ELEMENT_TYPE_INT8 &&
+                   (int)AED_ENGINE_UINT8 == AED_LINK_ELEMENT_TYPE_UINT8 &&
+                   (int)AED_ENGINE_FLOAT32 == AED_LINK_ELEMENT_TYPE_FLOAT32,
+               "aed_engine_type");
+#define SAME_PROBLEM(name) _Static_assert((int)AED_PROBLEM_##name == AED_LINK_PROBLEM_##name, #name)
+SAME_PROBLEM(VOLTAGE);
+SAME_PROBLEM(BOOSTER);
+SAME_PROBLEM(PLL);
+SAME_PROBLEM(FLASH);
+SAME_PROBLEM(SWITCH);
+SAME_PROBLEM(SMPS);
+SAME_PROBLEM(CACHE);
+SAME_PROBLEM(UART);
+SAME_PROBLEM(COUNTER);
+SAME_PROBLEM(WATCHDOG);
+SAME_PROBLEM(CRYSTAL);
+
 #define HEADER sizeof(aed_link_header)
 
 typedef aed_status (*handler)(aed_commands *commands, aed_exchange *x);
@@ -84,18 +109,19 @@ aed_status aed_on_identify(aed_commands *commands, aed_exchange *x) {
 }
 
 aed_status aed_on_names(aed_commands *commands, aed_exchange *x) {
-  enum { CLASSES, NODES };
   aed_link_names_request request;
   memcpy(&request, x->request, sizeof request);
-  if (request.table > NODES) {
+  if (request.list > AED_LINK_NAME_LIST_NODES) {
     return AED_ERR_ARGUMENT;
   }
-  const uint32_t n = request.table == CLASSES ? AED_N_CLASSES : commands->engine.n_nodes;
+  const uint32_t n =
+      request.list == AED_LINK_NAME_LIST_CLASSES ? AED_N_CLASSES : commands->engine.n_nodes;
   aed_link_names_reply reply = {.first = request.first, .count = 0};
   size_t used = sizeof reply;
   for (uint32_t i = request.first; i < n; i++) {
-    const char *name =
-        request.table == CLASSES ? aed_class_names[i] : aed_engine_node_name(&commands->engine, i);
+    const char *name = request.list == AED_LINK_NAME_LIST_CLASSES
+                           ? aed_class_names[i]
+                           : aed_engine_node_name(&commands->engine, i);
     const size_t size = strlen(name) + 1;
     if (size > AED_MAX_BODY - used) {
       break;
@@ -110,9 +136,9 @@ aed_status aed_on_names(aed_commands *commands, aed_exchange *x) {
 }
 
 aed_status aed_on_counters(aed_commands *commands, aed_exchange *x) {
-  const aed_frame_counters *counters = &commands->receiver->counters;
+  const aed_packet_counters *counters = &commands->receiver->counters;
   const aed_link_counters_reply reply = {
-      .frames = counters->frames,
+      .packets = counters->packets,
       .overlong = counters->overlong,
       .garbage = counters->garbage,
       .truncated = counters->truncated,
@@ -202,7 +228,7 @@ size_t aed_commands_answer(aed_commands *commands, const uint8_t *request, size_
   const aed_status status = dispatch(commands, header.type, &x);
   header.type |= AED_LINK_REPLY;
   header.status = (int8_t)status;
-  header.dropped = aed_frame_dropped(&commands->receiver->counters);
+  header.dropped = aed_packet_dropped(&commands->receiver->counters);
   memcpy(reply, &header, HEADER);
   return HEADER + (status == AED_OK ? x.reply_size : 0); /* an error has no body */
 }

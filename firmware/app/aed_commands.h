@@ -4,19 +4,19 @@
 #define AED_COMMANDS_H
 
 #include "aed_classifier.h"
-#include "aed_frame.h"
+#include "aed_packet.h"
 #include "aed_live.h"
 
 typedef struct {
   aed_engine engine;
-  aed_classifier classifier;    /* over `engine` */
-  aed_detector detector;        /* over `classifier` */
-  aed_live live;                /* of `detector` */
-  aed_frame_receiver *receiver; /* its counters are reported */
-  uint32_t position;            /* samples of the current clip taken so far */
-  uint32_t patches;             /* patches of the current clip taken so far */
-  uint32_t microphone_rate;     /* Hz; 0 while it is off */
-  uint32_t recorded;            /* samples given out since the microphone was started */
+  aed_classifier classifier;     /* over `engine` */
+  aed_detector detector;         /* over `classifier` */
+  aed_live live;                 /* of `detector` */
+  aed_packet_receiver *receiver; /* its counters are reported */
+  uint32_t position;             /* samples of the current clip taken so far */
+  uint32_t patches;              /* patches of the current clip taken so far */
+  uint32_t microphone_rate;      /* Hz; 0 while it is off */
+  uint32_t recorded;             /* samples given out since the microphone was started */
 } aed_commands;
 
 /* The state of a fresh start. All parts must be bound. */

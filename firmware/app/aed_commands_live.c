@@ -62,7 +62,7 @@ aed_status aed_on_stream(aed_commands *commands, aed_exchange *x) {
   aed_live *live = &commands->live;
   aed_link_stream_request request;
   memcpy(&request, x->request, sizeof request);
-  if (live->source != AED_LIVE_LINK || request.position != live->detector->position) {
+  if (live->source != AED_LINK_SOURCE_LINK || request.position != live->detector->position) {
     return AED_ERR_STATE;
   }
   const int16_t *pcm = (const int16_t *)(const void *)(x->request + sizeof request);

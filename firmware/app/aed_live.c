@@ -7,6 +7,8 @@
 #include "board.h"
 
 #define PIECE 256u /* samples of the microphone that are taken at once */
+#define OUTPUTS                                                                                    \
+  ((uint32_t)(AED_LINK_OUTPUT_LINES | AED_LINK_OUTPUT_DETECTIONS | AED_LINK_OUTPUT_PATCHES))
 
 _Static_assert(AED_N_CLASSES <= INT16_MAX, "the link has 16 bits for a class");
 
@@ -14,12 +16,12 @@ _Static_assert(AED_N_CLASSES <= INT16_MAX, "the link has 16 bits for a class");
 static void send(aed_live *live, uint8_t type, size_t size) {
   const aed_link_header header = {.type = type, .sequence = (uint16_t)live->sequence++};
   memcpy(live->payload, &header, sizeof header);
-  const size_t n = aed_frame_encode(live->payload, sizeof header + size, live->encoded);
+  const size_t n = aed_packet_encode(live->payload, sizeof header + size, live->encoded);
   aed_board_write(live->encoded, n);
 }
 
 static void send_detections(aed_live *live, const aed_event *events, uint32_t n) {
-  for (uint32_t i = 0; i < n && (live->output & AED_LIVE_EVENTS) != 0; i++) {
+  for (uint32_t i = 0; i < n && (live->output & AED_LINK_OUTPUT_DETECTIONS) != 0; i++) {
     const aed_link_detection_event event = {
         .class_index = (int16_t)events[i].class_index,
         .ended = (uint16_t)events[i].ended,
@@ -41,7 +43,7 @@ static void send_patch(aed_live *live, const aed_detector_patch *patch) {
       .decision = patch->decision,
       .level = patch->level,
       .busy = live->busy,
-      .lost = live->source == AED_LIVE_MICROPHONE ? counters.lost : 0,
+      .lost = live->source == AED_LINK_SOURCE_MICROPHONE ? counters.lost : 0,
   };
   uint8_t *body = live->payload + sizeof(aed_link_header);
   const size_t tail = patch->scores == NULL ? 0 : AED_N_CLASSES * sizeof(float);
@@ -56,7 +58,7 @@ static void write_text(const char *text) {
   aed_board_write((const uint8_t *)text, strlen(text));
 }
 
-/* One line a decision. The zero behind it ends what a host would take for a frame. */
+/* One line a decision. The zero behind it ends what a host would take for a packet. */
 static void write_line(const char *name, float score) {
   char digits[AED_DECIMAL_SIZE];
   aed_format_decimal(score, 1u, digits);
@@ -83,14 +85,14 @@ static void tell_decision(const aed_live *live, int32_t decision) {
 
 aed_status aed_live_start(aed_live *live, uint32_t source, uint32_t output) {
   aed_live_stop(live);
-  if (source > AED_LIVE_LINK || output > (AED_LIVE_LINES | AED_LIVE_EVENTS | AED_LIVE_PATCHES)) {
+  if (source > AED_LINK_SOURCE_LINK || (output & ~OUTPUTS) != 0) {
     return AED_ERR_ARGUMENT;
   }
-  if (source == AED_LIVE_OFF) {
+  if (source == AED_LINK_SOURCE_NONE) {
     return AED_OK;
   }
   aed_status status = aed_detector_start(live->detector);
-  if (status == AED_OK && source == AED_LIVE_MICROPHONE) {
+  if (status == AED_OK && source == AED_LINK_SOURCE_MICROPHONE) {
     status = aed_board_microphone_start(aed_features.sample_rate) ? AED_OK : AED_ERR_UNSUPPORTED;
   }
   if (status == AED_OK) {
@@ -104,25 +106,25 @@ aed_status aed_live_start(aed_live *live, uint32_t source, uint32_t output) {
 void aed_live_stop(aed_live *live) {
   const aed_event *events;
   uint32_t n;
-  if (live->source == AED_LIVE_OFF) {
+  if (live->source == AED_LINK_SOURCE_NONE) {
     return;
   }
   aed_detector_finish(live->detector, &events, &n);
   send_detections(live, events, n);
-  if (live->source == AED_LIVE_MICROPHONE) {
+  if (live->source == AED_LINK_SOURCE_MICROPHONE) {
     aed_board_microphone_stop();
   }
   aed_board_led(0);
-  live->source = AED_LIVE_OFF;
+  live->source = AED_LINK_SOURCE_NONE;
 }
 
 static void tell_patch(aed_live *live, const aed_detector_patch *patch) {
   aed_board_led(patch->decision >= 0);
-  if ((live->output & AED_LIVE_PATCHES) != 0) {
+  if ((live->output & AED_LINK_OUTPUT_PATCHES) != 0) {
     send_patch(live, patch);
   }
   send_detections(live, patch->events, patch->n_events);
-  if ((live->output & AED_LIVE_LINES) != 0 && patch->scores != NULL) {
+  if ((live->output & AED_LINK_OUTPUT_LINES) != 0 && patch->scores != NULL) {
     tell_decision(live, patch->decision);
   }
 }
@@ -151,7 +153,7 @@ aed_status aed_live_take(aed_live *live, const int16_t *pcm, size_t n) {
 
 int32_t aed_live_poll(aed_live *live) {
   int16_t pcm[PIECE];
-  if (live->source != AED_LIVE_MICROPHONE) {
+  if (live->source != AED_LINK_SOURCE_MICROPHONE) {
     return 0;
   }
   const size_t n = aed_board_microphone_read(pcm, PIECE);

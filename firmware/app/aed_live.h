@@ -4,27 +4,24 @@
 #define AED_LIVE_H
 
 #include "aed_detector.h"
-#include "aed_frame.h"
+#include "aed_packet.h"
 #include "aed_identity.h"
 #include "aed_link_messages.h"
-
-enum { AED_LIVE_OFF, AED_LIVE_MICROPHONE, AED_LIVE_LINK };              /* sources */
-enum { AED_LIVE_LINES = 1, AED_LIVE_EVENTS = 2, AED_LIVE_PATCHES = 4 }; /* outputs */
 
 /* Largest unsolicited payload, with room for the CRC. */
 #define AED_LIVE_PAYLOAD                                                                           \
   (sizeof(aed_link_header) + sizeof(aed_link_patch_event) + AED_N_CLASSES * sizeof(float) +        \
-   AED_FRAME_CRC_SIZE)
+   AED_PACKET_CRC_SIZE)
 
 /* All memory belongs to the caller, who sets the first block of fields; the rest is private. */
 typedef struct {
   aed_detector *detector;
   uint8_t *payload; /* AED_LIVE_PAYLOAD bytes, aligned to 8 */
-  uint8_t *encoded; /* AED_FRAME_MAX(AED_LIVE_PAYLOAD) bytes */
+  uint8_t *encoded; /* AED_PACKET_MAX(AED_LIVE_PAYLOAD) bytes */
 
-  uint32_t source, output;
-  uint32_t busy;     /* ticks since the last patch */
-  uint32_t sequence; /* events sent since the start */
+  uint32_t source, output; /* AED_LINK_SOURCE_..., sum of AED_LINK_OUTPUT_... */
+  uint32_t busy;           /* ticks since the last patch */
+  uint32_t sequence;       /* events sent since the start */
 } aed_live;
 
 /* Begin afresh. AED_ERR_ARGUMENT for an unknown source or output, AED_ERR_UNSUPPORTED when there is

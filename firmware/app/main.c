@@ -20,12 +20,12 @@ static uint8_t
     classifier_memory[AED_CLASSIFIER_SIZE(AED_FEATURES_STREAM_SIZE, AED_ENGINE_INPUT_SIZE,
                                           AED_ENGINE_OUTPUT_SIZE)] ALIGNED(8, "aed_classifier");
 static uint8_t detector_memory[AED_DETECTOR_MEMORY_SIZE] ALIGNED(8, "aed_detector");
-static uint8_t received[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
-static uint8_t reply[AED_LINK_MAX_PAYLOAD + AED_FRAME_CRC_SIZE] ALIGNED(8, "aed_link");
-static uint8_t encoded[AED_FRAME_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
+static uint8_t received[AED_PACKET_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
+static uint8_t reply[AED_LINK_MAX_PAYLOAD + AED_PACKET_CRC_SIZE] ALIGNED(8, "aed_link");
+static uint8_t encoded[AED_PACKET_MAX(AED_LINK_MAX_PAYLOAD)] ALIGNED(8, "aed_link");
 static uint8_t unsolicited[AED_LIVE_PAYLOAD] ALIGNED(8, "aed_link");
 
-static aed_frame_receiver receiver;
+static aed_packet_receiver receiver;
 static aed_commands commands;
 
 /* Instead of the link: the console of a benchmark. */
@@ -44,7 +44,7 @@ static _Noreturn void run_mlperf(aed_classifier *classifier) {
   }
 }
 
-/* The link may be in the middle of a frame: a zero ends it. */
+/* The link may be in the middle of a packet: a zero ends it. */
 void aed_on_fault(const aed_board_fault *fault) {
   const aed_link_header header = {.type = AED_LINK_FAULT_EVENT};
   const aed_link_fault_event event = {
@@ -57,11 +57,11 @@ void aed_on_fault(const aed_board_fault *fault) {
       .mmfar = fault->mmfar,
       .bfar = fault->bfar,
   };
-  uint8_t payload[sizeof header + sizeof event + AED_FRAME_CRC_SIZE];
-  uint8_t frame[1 + AED_FRAME_MAX(sizeof header + sizeof event)] = {0};
+  uint8_t payload[sizeof header + sizeof event + AED_PACKET_CRC_SIZE];
+  uint8_t packet[1 + AED_PACKET_MAX(sizeof header + sizeof event)] = {0};
   memcpy(payload, &header, sizeof header);
   memcpy(payload + sizeof header, &event, sizeof event);
-  aed_board_write(frame, 1 + aed_frame_encode(payload, sizeof header + sizeof event, frame + 1));
+  aed_board_write(packet, 1 + aed_packet_encode(payload, sizeof header + sizeof event, packet + 1));
 }
 
 /* Binds all parts to their memory. */
@@ -80,7 +80,7 @@ static aed_status load(void) {
 
 int main(void) {
   aed_board_init();
-  aed_frame_receiver_init(&receiver, received, sizeof received, sizeof(aed_link_header));
+  aed_packet_receiver_init(&receiver, received, sizeof received, sizeof(aed_link_header));
   commands = (aed_commands){
       .live = {.detector = &commands.detector, .payload = unsolicited, .encoded = encoded},
       .receiver = &receiver,
@@ -94,7 +94,7 @@ int main(void) {
   }
   int32_t alone = AED_DETECTOR_AUTOSTART; /* until a host speaks */
   if (alone) {
-    (void)aed_live_start(&commands.live, AED_LIVE_MICROPHONE, AED_LIVE_LINES);
+    (void)aed_live_start(&commands.live, AED_LINK_SOURCE_MICROPHONE, AED_LINK_OUTPUT_LINES);
   }
   for (;;) {
     uint8_t bytes[64];
@@ -103,14 +103,14 @@ int main(void) {
       aed_board_idle();
     }
     for (size_t i = 0; i < n; i++) {
-      const size_t request = aed_frame_receive(&receiver, bytes[i]);
+      const size_t request = aed_packet_receive(&receiver, bytes[i]);
       if (request > 0) {
         if (alone) {
           aed_live_stop(&commands.live);
           alone = 0;
         }
         const size_t size = aed_commands_answer(&commands, received, request, reply);
-        aed_board_write(encoded, aed_frame_encode(reply, size, encoded));
+        aed_board_write(encoded, aed_packet_encode(reply, size, encoded));
       }
     }
   }

@@ -10,15 +10,17 @@ import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.link.connection import QUICK, Connection, DeviceError, LinkError, LinkLost, LinkTimeout
+from pyaed.link.messages import protocol
 
 __all__ = ["Board", "Detection", "DeviceError", "Identity", "LinkError", "LinkLost", "LinkTimeout"]
 
 log = logging.getLogger(__name__)
 
 #: Code of input_type and output_type -> NumPy type
-DTYPES = {0: np.dtype("i1"), 1: np.dtype("u1"), 2: np.dtype("<f4")}
+DTYPES = {m.value: np.dtype(m.name).newbyteorder("<") for m in protocol().enum("element_type").values}
 
-STATE = -3  # aed_status: the clip stands at another position
+STATE = protocol().enum("status")["err_state"]
+CLASSES, NODES = (protocol().enum("name_list")[name] for name in ("classes", "nodes"))
 SLOW = 120.0  # seconds; an emulated inference is slow on a busy host
 
 
@@ -93,8 +95,8 @@ class Board(Connection):
         for key in ("input_type", "output_type"):
             if fields[key] not in DTYPES:
                 raise LinkError(f"{self.port}: identify says {key} {fields[key]}; known are {sorted(DTYPES)}")
-        classes = self._names(0, fields["n_classes"])
-        found = Identity(fields, classes, self._names(1, fields["n_nodes"]))
+        classes = self._names(CLASSES, fields["n_classes"])
+        found = Identity(fields, classes, self._names(NODES, fields["n_nodes"]))
         for side in ("input", "output"):
             shape, dtype = getattr(found, f"{side}_shape"), getattr(found, f"{side}_dtype")
             if int(np.prod(shape)) * dtype.itemsize != fields[f"{side}_size"]:
@@ -104,7 +106,7 @@ class Board(Connection):
     def _names(self, which: int, n: int) -> tuple[str, ...]:
         names: list[str] = []
         while len(names) < n:
-            reply = self.request("names", table=which, first=len(names))
+            reply = self.request("names", list=which, first=len(names))
             parts = bytes(reply["text"]).split(b"\0")[:-1]
             if not parts or reply["first"] != len(names) or reply["count"] != len(parts):
                 raise LinkError(f"{self.port}: {len(parts)} names where the device announces {reply['count']}")

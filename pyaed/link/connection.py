@@ -15,15 +15,6 @@ from pyaed.link.messages import protocol
 
 log = logging.getLogger(__name__)
 
-#: aed_status -> (name, what it says about a request)
-STATUSES = {
-    -1: ("AED_ERR_ARGUMENT", "a value is out of range"),
-    -2: ("AED_ERR_SIZE", "the request has a wrong length"),
-    -3: ("AED_ERR_STATE", "the device's clip stands at another position"),
-    -4: ("AED_ERR_UNSUPPORTED", "this image doesn't know the request"),
-    -5: ("AED_ERR_IO", "the board's hardware failed"),
-}
-
 QUICK = 10.0  # seconds that a reply may take
 
 
@@ -55,7 +46,7 @@ class DeviceError(LinkError):
     Attributes
     ----------
     status : int
-        Its aed_status, a key of `STATUSES`.
+        Its aed_status, a value of the enumeration `status`.
     """
 
     def __init__(self, message: str, status: int):
@@ -288,23 +279,30 @@ class Connection:
         self.device_dropped = header["dropped"]
         status = header["status"]
         if status:
-            name, meaning = STATUSES.get(status, (str(status), "an unknown status"))
+            known = next((m for m in self._protocol.enum("status").values if m.value == status), None)
+            name = f"AED_{known.name.upper()}" if known else str(status)
+            meaning = known.text if known else "an unknown status"
             raise DeviceError(f"{self.port}: the device refused '{message.name}': {meaning} ({name})", status)
-        if (
-            message.name == "identify"
-            and len(body) >= 2
-            and (found := body[0] | body[1] << 8) != self._protocol.protocol_version
-        ):
-            raise LinkError(
-                f"{self.port}: the image speaks version {found} of the link, this pyaed version "
-                f"{self._protocol.protocol_version}: deploy it again"
-            )
+        if message.name == "identify" and len(body) >= 2:
+            self._speak(body[0] | body[1] << 8)
+            message = self._protocol["identify"]
         try:
             return message.reply.unpack(body)
         except ValueError as error:
             raise LinkError(
                 f"{self.port}: a reply to '{message.name}' that doesn't fit the protocol: {error}"
             ) from error
+
+    def _speak(self, version: int) -> None:
+        """Speak as the image does from now on, which says its version of the protocol in the first field of `identify`."""
+        own = protocol()
+        if not own.oldest_version <= version <= own.protocol_version:
+            versions = f"versions {own.oldest_version} to {own.protocol_version}"
+            raise LinkError(
+                f"{self.port}: the image speaks version {version} of the link, this pyaed "
+                f"{versions if own.oldest_version < own.protocol_version else f'version {own.protocol_version}'}: deploy it again"
+            )
+        self._protocol = own.at(version)
 
     def _write(self, data: bytes) -> None:
         try:

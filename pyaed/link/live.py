@@ -9,11 +9,13 @@ from pyaed.errors import UserError
 from pyaed.link.board import SLOW, Board, LinkError
 from pyaed.link.messages import protocol
 
-OFF, MICROPHONE, LINK = 0, 1, 2  # sources
-LINES, EVENTS, PATCHES = 1, 2, 4  # outputs, to be added
+OFF, MICROPHONE, LINK = (protocol().enum("source")[name] for name in ("none", "microphone", "link"))
+LINES, DETECTIONS, PATCHES = (
+    protocol().enum("output")[name] for name in ("lines", "detections", "patches")
+)  # to be added
 
 
-def listen(board: Board, source: int, output: int = EVENTS, settings_crc: int | None = None) -> dict:
+def listen(board: Board, source: int, output: int = DETECTIONS, settings_crc: int | None = None) -> dict:
     """Start the live detector, or stop it; what it sends unsolicited is found in `board.events`.
 
     Parameters
@@ -21,7 +23,7 @@ def listen(board: Board, source: int, output: int = EVENTS, settings_crc: int | 
     board : Board
     source : {OFF, MICROPHONE, LINK}
     output : int
-        Sum of `LINES`, `EVENTS` and `PATCHES`.
+        Sum of `LINES`, `DETECTIONS` and `PATCHES`.
     settings_crc : int, optional
         `DetectorSettings.crc` of the settings that the image has to have.
 
@@ -118,7 +120,7 @@ def _hear(
     on_progress: Callable[[int], None] | None,
 ) -> list[dict[str, Any]]:
     rate = board.identify().sample_rate
-    listen(board, LINK, EVENTS, settings_crc)
+    listen(board, LINK, DETECTIONS, settings_crc)
     for start in range(0, len(pcm), rate):
         stream(board, pcm[start : start + rate], start)
         if on_progress:

@@ -36,7 +36,7 @@ def play(
     """
     rate = board.identify().sample_rate
     block = round(rate * BLOCK_SECONDS)
-    live.listen(board, live.LINK, live.EVENTS | live.PATCHES, settings_crc)
+    live.listen(board, live.LINK, live.DETECTIONS | live.PATCHES, settings_crc)
     start = time.monotonic()
     for position in range(0, len(pcm), block):
         if real_time:
@@ -49,7 +49,7 @@ def play(
 
 def listen(board: Board, seconds: float | None, settings_crc: int | None) -> Iterator[np.ndarray | None]:
     """Let the board listen to its microphone; yield whenever something may have come, until the time is over."""
-    live.listen(board, live.MICROPHONE, live.EVENTS | live.PATCHES, settings_crc)
+    live.listen(board, live.MICROPHONE, live.DETECTIONS | live.PATCHES, settings_crc)
     end = None if seconds is None else time.monotonic() + seconds
     try:
         while end is None or time.monotonic() < end:

@@ -91,12 +91,78 @@ def test_documentation_states_the_table():
             offset = 0
             for field in body.fields:
                 count = f"[{field.count}]" if field.count > 1 else ""
-                row = f"| {body.side} | {offset} | `{field.name}` | {field.type}{count} |"
+                meaning = field.text + (f" (`{field.enum}`)" if field.enum else "")
+                row = f"| {body.side} | {offset} | `{field.name}` | {field.type}{count} | {meaning} |"
                 assert row in section[1], row
                 offset += field.size
             if body.tail:
-                row = f"| {body.side} | {offset} | `{body.tail.name}` | {body.tail.type}[...] |"
+                row = f"| {body.side} | {offset} | `{body.tail.name}` | {body.tail.type}[...] | {body.tail.text} |"
                 assert row in section[1], row
+
+    for enum in protocol().enums:
+        section = re.search(rf"^### `{enum.name}`\n(.*?)(?=^##|\Z)", text, re.M | re.S)
+        assert section, enum.name
+        for member in enum.values:
+            assert f"| {member.value} | `{member.name}` | {member.text} |" in section[1]
+
+
+OLDER = """
+protocol_version: 5
+oldest_version: 4
+max_payload: 64
+reply_bit: 128
+enums: [{name: kind, text: x, values: [{name: a, value: 0, text: x}, {name: b, value: 1, text: x}]}]
+header: [{name: type, type: u8, text: x}]
+messages:
+  - name: ask
+    code: 1
+    text: x
+    request: [{name: a, type: u32, text: x}, {name: b, type: u32, since: 5, text: x}]
+    reply: [{name: c, type: u32, enum: kind, text: x}, {name: d, type: u32, count: 2, since: 5, text: x}]
+    reply_tail: {name: rest, type: u16, text: x}
+"""
+
+
+def test_an_older_image_has_fewer_fields():
+    new = parse(OLDER)
+    old = new.at(4)
+    assert old.protocol_version == 4
+    assert old["ask"].request.pack(a=7) == bytes([7, 0, 0, 0])
+    assert new["ask"].request.pack(a=7, b=1) == bytes([7, 0, 0, 0, 1, 0, 0, 0])
+    reply = bytes([1, 0, 0, 0, 2, 0])
+    found = old["ask"].reply.unpack(reply)
+    assert (found["c"], found["rest"].tolist()) == (1, [2])
+    with pytest.raises(ValueError, match="bytes where the protocol has 12"):
+        new["ask"].reply.unpack(reply)
+    assert new.enum("kind")["b"] == 1
+    assert new.enum("kind").named(1) == "b"
+    assert new.enum("kind").named(2) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("since: 5, text: x}]", "since: 6, text: x}]", "a field is appended"),
+        ("{name: a, type: u32, text: x}, ", "{name: a, type: u32, since: 5, text: x}, ", None),
+        (
+            "type: u32, text: x}, {name: b, type: u32, since: 5",
+            "type: u32, since: 5, text: x}, {name: b, type: u32",
+            "a field is appended",
+        ),
+        ("name: c, type: u32", "name: c, type: u16", "multiple"),
+        ("enum: kind", "enum: kinds", "no enumeration 'kinds'"),
+        ("{name: b, value: 1", "{name: b, value: 0", "not unique"),
+        ("text: x, values", "text: x, flags: true, values", "single bits"),
+    ],
+)
+def test_changes_that_the_rules_forbid(old, new, message):
+    assert old in OLDER
+    text = OLDER.replace(old, new, 1)
+    if message is None:
+        parse(text)
+        return
+    with pytest.raises(ValueError, match=message):
+        parse(text)
 
 
 def test_generated_sources_are_kept_apart():

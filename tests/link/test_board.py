@@ -153,7 +153,7 @@ def test_garbage_on_the_wire_hangs_nobody(board):
     rng = np.random.default_rng(3)
     for _ in range(20):
         board._serial.write(rng.bytes(int(rng.integers(1, 700))))
-        assert board.request("names", table=0, first=0)["count"] == 3
+        assert board.request("names", list=0, first=0)["count"] == 3
     assert board.counters.dropped == 0
 
 

@@ -62,7 +62,7 @@ WORK = (
     lambda board: board.reset(),
     lambda board: board.features(np.zeros(50, np.int16)),
     lambda board: board.detect(np.zeros(50, np.int16)),
-    lambda board: board.request("names", table=0, first=0),
+    lambda board: board.request("names", list=0, first=0),
 )
 
 

@@ -79,7 +79,7 @@ def test_events_lines_and_patches(board):
     detector = DetectorSettings.from_settings(images.METADATA)
     pcm = mix(3, 1)
     probabilities = nn.Engine(images.program()).predict(StreamFrontEnd(detector)(pcm)).reshape(-1, 3)
-    reply = live.listen(board, live.LINK, live.EVENTS + live.PATCHES)
+    reply = live.listen(board, live.LINK, live.DETECTIONS + live.PATCHES)
     assert reply == {"source": 2, "patch_hop": 600, "patch_samples": 1300, "settings_crc": detector.crc}
     position = live.stream(board, pcm[:1999])
     live.stream(board, pcm[1999:], position)

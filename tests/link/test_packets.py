@@ -16,7 +16,7 @@ COUNTERS = ("packets", "overlong", "garbage", "truncated", "bad_crc")
 
 
 class CReceiver(ctypes.Structure):
-    """aed_frame_receiver, for this machine."""
+    """aed_packet_receiver, for this machine."""
 
     _fields_ = [
         ("buffer", ctypes.c_void_p),
@@ -32,36 +32,36 @@ class CReceiver(ctypes.Structure):
 def c():
     app = source_root() / "firmware" / "app"
     path = images.folder() / "packets.so"
-    sources = [str(app / f"aed_{name}.c") for name in ("cobs", "crc32", "frame")]
+    sources = [str(app / f"aed_{name}.c") for name in ("cobs", "crc32", "packet")]
     flags = ["-std=c11", "-O1", "-shared", "-fPIC", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
     include = str(source_root() / "dsp_c" / "include")
     subprocess.run(["gcc", *flags, f"-I{include}", *sources, "-o", str(path)], check=True)
     library = ctypes.CDLL(str(path))
-    library.aed_frame_receive.restype = library.aed_frame_encode.restype = ctypes.c_size_t
-    library.aed_frame_receiver_init.argtypes = [
+    library.aed_packet_receive.restype = library.aed_packet_encode.restype = ctypes.c_size_t
+    library.aed_packet_receiver_init.argtypes = [
         ctypes.POINTER(CReceiver),
         ctypes.c_void_p,
         ctypes.c_size_t,
         ctypes.c_size_t,
     ]
-    library.aed_frame_receive.argtypes = [ctypes.POINTER(CReceiver), ctypes.c_uint8]
-    library.aed_frame_encode.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+    library.aed_packet_receive.argtypes = [ctypes.POINTER(CReceiver), ctypes.c_uint8]
+    library.aed_packet_encode.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
     return library
 
 
 def c_encode(c, payload: bytes) -> bytes:
     room = ctypes.create_string_buffer(payload, len(payload) + packets.CRC_SIZE)
     out = ctypes.create_string_buffer(packets.max_packet(len(payload)))
-    n = c.aed_frame_encode(room, len(payload), out)
+    n = c.aed_packet_encode(room, len(payload), out)
     return out.raw[:n]
 
 
 def c_receive(c, data: bytes) -> tuple[list[bytes], dict]:
     receiver, buffer = CReceiver(), ctypes.create_string_buffer(packets.max_packet(MAX_PAYLOAD))
-    c.aed_frame_receiver_init(receiver, buffer, len(buffer), MIN_PAYLOAD)
+    c.aed_packet_receiver_init(receiver, buffer, len(buffer), MIN_PAYLOAD)
     payloads = []
     for byte in data:
-        if n := c.aed_frame_receive(receiver, byte):
+        if n := c.aed_packet_receive(receiver, byte):
             payloads.append(buffer.raw[:n])
     return payloads, dict(zip(COUNTERS, receiver.counters))
 
