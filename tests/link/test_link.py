@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pyaed.errors import UserError
 from pyaed.link import packets
 from pyaed.link.board import Board, LinkError, LinkTimeout
-from pyaed.link.messages import protocol
+from pyaed.link.messages import Field, protocol
 
 
 def test_missing_port():
@@ -165,3 +166,30 @@ def test_an_unknown_event_is_passed_over(device, caplog):
 def test_too_large_a_request_is_a_programming_error():
     with Board("loop://") as board, pytest.raises(ValueError, match="the link carries"):
         board.request("upload", bytes(5000), offset=0)
+
+
+def test_images_of_older_versions(device, monkeypatch):
+    """A host of the next version, which has appended a field to `state`, speaks with an image of this one."""
+    old = protocol()
+    state = old["state"]
+    added = Field("humidity", "u32", "a later version's", since=old.protocol_version + 1)
+    later = replace(state, reply=replace(state.reply, fields=(*state.reply.fields, added)))
+    messages = tuple(later if m.name == "state" else m for m in old.messages)
+    new = replace(old, protocol_version=old.protocol_version + 1, messages=messages)
+    monkeypatch.setattr("pyaed.link.connection.protocol", lambda: new)
+
+    def answer(header, body):
+        if header["type"] == new["identify"].code:
+            return reply(header, identity(protocol_version=version))
+        return reply(header, bytes(state.reply.size + (4 if version == new.protocol_version else 0)))
+
+    for version, known in ((old.protocol_version, False), (new.protocol_version, True)):
+        with Board(device(answer).url, timeout=1) as board:
+            board.identify()
+            assert ("humidity" in board.state()) == known
+    version = old.oldest_version - 1
+    with (
+        Board(device(answer).url, timeout=1) as board,
+        pytest.raises(LinkError, match=rf"version {version} of the link, this pyaed versions 3 to 4: deploy it again"),
+    ):
+        board.identify()
