@@ -178,18 +178,21 @@ def test_images_of_older_versions(device, monkeypatch):
     new = replace(old, protocol_version=old.protocol_version + 1, messages=messages)
     monkeypatch.setattr("pyaed.link.connection.protocol", lambda: new)
 
-    def answer(header, body):
-        if header["type"] == new["identify"].code:
-            return reply(header, identity(protocol_version=version))
-        return reply(header, bytes(state.reply.size + (4 if version == new.protocol_version else 0)))
+    def image_of(version):
+        def answer(header, body):
+            if header["type"] == new["identify"].code:
+                return reply(header, identity(protocol_version=version))
+            return reply(header, bytes(state.reply.size + (4 if version == new.protocol_version else 0)))
+
+        return device(answer)
 
     for version, known in ((old.protocol_version, False), (new.protocol_version, True)):
-        with Board(device(answer).url, timeout=1) as board:
+        with Board(image_of(version).url, timeout=1) as board:
             board.identify()
             assert ("humidity" in board.state()) == known
     version = old.oldest_version - 1
     with (
-        Board(device(answer).url, timeout=1) as board,
+        Board(image_of(version).url, timeout=1) as board,
         pytest.raises(LinkError, match=rf"version {version} of the link, this pyaed versions 3 to 4: deploy it again"),
     ):
         board.identify()
