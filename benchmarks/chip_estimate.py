@@ -22,8 +22,7 @@ from engine_host import quantized, yamnet
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support.cores import c_sources, macros
-from support.m33_engine import CORE, FLAGS
+from support.cores import BARE, CORTEX_M33, c_sources, macros
 
 from pyaed import nn, text
 from pyaed.generators import own
@@ -54,7 +53,7 @@ def image(model: str, folder: Path) -> Path:
     elf = folder / "model.elf"
     engine = [*sorted((ROOT / "firmware/engine/own").glob("*.c")), *c_sources("nn_c", "cortex_m33")]
     subprocess.run(
-        ["arm-none-eabi-gcc", *CORE, *FLAGS, *macros("cortex_m33"), f"-I{folder}",
+        ["arm-none-eabi-gcc", *CORTEX_M33, *BARE, *macros("cortex_m33"), f"-I{folder}",
          *(f"-I{ROOT / part}" for part in INCLUDES),
          "-nostartfiles", "-static", f"-T{board / 'link.ld'}", "-Wl,--gc-sections", "-Wl,-e,main", "-o", elf,
          *sorted(folder.glob("*.c")), *engine],

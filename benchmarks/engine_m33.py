@@ -20,7 +20,8 @@ from engine_host import yamnet
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support.m33_engine import CORE, FLAGS, checksum, run
+from support.cores import BARE, CORTEX_M33
+from support.m33_engine import checksum, run
 
 from pyaed import text
 from pyaed.files import write_text
@@ -53,7 +54,7 @@ def main() -> None:
             print(text.format_table(rows, {"per MAC": ".2f"}))
         else:
             goals(published() or yamnet(folder), options)
-    print(f"arm-none-eabi-gcc {' '.join([*CORE, *FLAGS, *options.flag])}")
+    print(f"arm-none-eabi-gcc {' '.join([*CORTEX_M33, *BARE, *options.flag])}")
 
 
 def published() -> str | None:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.cores import CORTEX_M33
 
 from pyaed.dsp import _dsp
 from pyaed.sources import source_root
@@ -14,7 +15,6 @@ FOLDERS = ("dsp_c/include", "nn_c/include", "detector_c/include", "firmware/engi
 HEADERS = sorted(path for folder in FOLDERS for path in (source_root() / folder).glob("*.h"))
 INCLUDES = [f"-I{source_root() / folder}" for folder in FOLDERS]
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
-CORTEX_M33 = ["-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"]
 COMPILERS = {
     "gcc": ["gcc", "-std=c11", "-x", "c"],
     "clang": ["clang", "-std=c11", "-x", "c"],

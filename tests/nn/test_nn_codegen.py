@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 from networks import residual_network
-from support.cores import c_sources, macros
+from support.cores import CORTEX_M33, c_sources, macros
 from tflite_builder import Reference, build, differences, tensor
 
 from pyaed.errors import UserError
@@ -25,7 +25,6 @@ WARNINGS = [
     "-ffp-contract=off",
 ]
 SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-CORTEX_M33 = ["-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard", "-O2"]
 
 MAIN = """
 #include <stdio.h>
@@ -87,7 +86,7 @@ def test_generated_c_for_the_cortex_m33_links_only_used_kernels(tmp_path):
     tensors = [tensor((1, 8), scale=0.1), tensor((1, 8), scale=1 / 256, zero_point=-128)]
     content = build(tensors, [("SOFTMAX", [0], [1], {"beta": 1.0})])
     write_c(compile_graph(read_tflite(content)), tmp_path, "net")
-    flags = [*CORTEX_M33, *WARNINGS, "-ffunction-sections", "-fdata-sections", *includes(tmp_path)]
+    flags = [*CORTEX_M33, "-O2", *WARNINGS, "-ffunction-sections", "-fdata-sections", *includes(tmp_path)]
     (tmp_path / "main.c").write_text(
         '#include "net.h"\nint main(void){static _Alignas(16) char a[NET_ARENA_SIZE];return aed_nn_run(&net,a,a,a,0,0);}'
     )

@@ -1,8 +1,13 @@
 """The C cores for tests and benchmarks that compile them without CMake, as cmake/instruction_sets.cmake adds them up."""
 
+import re
 from pathlib import Path
 
 from pyaed.sources import source_root
+
+#: The compiler's flags for a Cortex-M33, as cmake/cores.cmake has them, and for a bare image on one.
+CORTEX_M33 = re.search(r'cortex-m33 "(.+?)"', (source_root() / "cmake" / "cores.cmake").read_text())[1].split()
+BARE = ["-O2", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections"]
 
 #: folder of an instruction set -> the macro that goes with it
 MACROS = {"x86": "-DAED_X86", "cortex_m33": "-DAED_CORTEX_M33"}

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from support.cores import c_sources
+from support.cores import BARE, CORTEX_M33, c_sources
 
 from pyaed.codegen import c_float
 from pyaed.dsp import FeatureSpec, write_c
 from pyaed.sources import source_root
 
-CORE = ["-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"]
-FLAGS = ["-O2", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections"]
 SCALE, ZERO_POINT = 0.05, 60  # of the quantized patch
 TICK = 50 / 64  # instructions a tick of the board's counter takes
 
@@ -56,7 +54,7 @@ def compiler(flags: tuple[str, ...]) -> list[str]:
     includes = [
         f"-I{folder}" for folder in (source_root() / "dsp_c" / "include", board().parent, board().parent / "common")
     ]
-    return ["arm-none-eabi-gcc", *CORE, *FLAGS, *flags, *includes]
+    return ["arm-none-eabi-gcc", *CORTEX_M33, *BARE, *flags, *includes]
 
 
 @functools.cache

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from support.cores import c_sources, macros
+from support.cores import BARE, CORTEX_M33, c_sources, macros
 
 from pyaed.nn import Program, write_c
 from pyaed.sources import source_root
 
-CORE = ["-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"]
-FLAGS = ["-O2", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections"]
 TICK = 50 / 64  # instructions a tick of the board's counter takes
 
 
@@ -109,7 +107,7 @@ def execute(sources: list, includes: list, elf: Path, out: Path, flags: tuple[st
     """Build a bare image and run it; what it sends ends up in `out`. Its exit code has to be 0."""
     board = source_root() / "firmware" / "boards" / "mps2_an505"
     subprocess.run(
-        ["arm-none-eabi-gcc", *CORE, *FLAGS, *macros("cortex_m33"), *flags, *(f"-I{p}" for p in includes),
+        ["arm-none-eabi-gcc", *CORTEX_M33, *BARE, *macros("cortex_m33"), *flags, *(f"-I{p}" for p in includes),
          "-nostartfiles", "-static", f"-T{board / 'link.ld'}", "-g", "-Wl,--gc-sections", "-o", elf, *sources],
         check=True,
     )  # fmt: skip
