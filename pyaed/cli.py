@@ -66,11 +66,9 @@ def _finish(run) -> None:
 
 def _operation_command(mode: str, name: str, text: str) -> None:
     def command(config_path: Path | None, overrides: tuple[str, ...]) -> None:
-        from pyaed import operations
+        from pyaed import config, operations
 
-        run = _start(config_path, overrides, mode)
-        operations.run_mode(run, mode)
-        _finish(run)
+        _finish(operations.perform(config.load(config_path, overrides, mode), mode, overrides))
 
     command.__doc__ = text
     cli.command(name)(_with_config(command))
@@ -171,11 +169,9 @@ def verify(
 @_with_config
 def run(config_path: Path | None, overrides: tuple[str, ...]) -> None:
     """Do what `operation_mode` says: one operation or a chain."""
-    from pyaed import operations
+    from pyaed import config, operations
 
-    started = _start(config_path, overrides)
-    operations.run_mode(started)
-    _finish(started)
+    _finish(operations.perform(config.load(config_path, overrides), None, overrides))
 
 
 @cli.command()

@@ -79,10 +79,8 @@ class Detection:
 class Board(Connection):
     """A board that runs a pyaed image; opened as `Connection` is."""
 
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        self._position = 0
-        self._identity: Identity | None = None
+    _position = 0
+    _identity: Identity | None = None
 
     def identify(self) -> Identity:
         """Return who is there; asked once and remembered."""

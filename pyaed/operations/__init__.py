@@ -2,7 +2,7 @@
 
 from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import verify
-from pyaed.operations.chains import OPERATIONS, finish, run_mode
+from pyaed.operations.chains import OPERATIONS, finish, perform, run_mode
 from pyaed.operations.clips import check, check_dataset
 from pyaed.operations.crossval import crossval
 from pyaed.operations.demo import demo
@@ -22,6 +22,7 @@ __all__ = [
     "evaluate_on_board",
     "finish",
     "monitor",
+    "perform",
     "run_mode",
     "start",
     "verify",

@@ -2,19 +2,19 @@
 
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import yaml
 
-from pyaed.config import notes
+from pyaed.config import Config, notes
 from pyaed.dsp import FrontEnd
 from pyaed.errors import UserError
 from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import deploy_boards
 from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized
 from pyaed.operations.prediction import predict
-from pyaed.operations.run import Run
+from pyaed.operations.run import Run, start
 from pyaed.operations.settings import git_state, versions
 from pyaed.operations.training import quantize, train
 
@@ -36,6 +36,32 @@ OPERATIONS: dict[str, tuple[Callable[[Run], Any], ...]] = {
     "chain_eqeb": (evaluate_float, quantize, evaluate_quantized, benchmark),
     "chain_qd": (quantize, deploy_boards),
 }
+
+
+def perform(config: Config, mode: str | None = None, overrides: Sequence[str] = ()) -> Run:
+    """Do what a configuration says: one operation or a chain, as the command of the same name does.
+
+    Parameters
+    ----------
+    config : Config
+    mode : str, optional
+        A key of `OPERATIONS`, by default the configuration's `operation_mode`.
+    overrides : sequence of str
+        Those that the configuration was loaded with, to be kept beside it.
+
+    Returns
+    -------
+    Run
+        With the run's folder, its models and its reports.
+
+    Raises
+    ------
+    UserError
+        For whatever the user can put right.
+    """
+    run = start(config, overrides, mode)
+    run_mode(run, mode)
+    return run
 
 
 def run_mode(run: Run, mode: str | None = None) -> None:
