@@ -25,6 +25,7 @@ _NAMES = {
     "loud_patches": ("pyaed.detector", "loud_patches"),
     "read_metadata": ("pyaed.artefact", "read"),
     "run": ("pyaed.operations", "perform"),
+    "source_root": ("pyaed.sources", "source_root"),
     "to_pcm": ("pyaed.dsp", "to_pcm"),
 }
 
