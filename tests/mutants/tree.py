@@ -1,0 +1,142 @@
+"""A copy of the project that is changed, built and tested in place of the working tree."""
+
+import contextlib
+import hashlib
+import os
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+MACHINES = ("host", "m33")
+#: What puts the copy in the place of an editable installation, in every Python that starts.
+_SITE = """import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
+"""
+_GENERATE = """import shutil, sys
+sys.path.insert(0, "tests")
+from support import images
+shutil.copytree(images.generated(), sys.argv[1], dirs_exist_ok=True)
+"""
+_MEMORY = 32 << 30  # bytes of address space that a Python test may take
+
+
+class Tree:
+    """The copy, and its three builds: for this machine, the same under the sanitizers, and for the Cortex-M33.
+
+    Parameters
+    ----------
+    root : Path
+        The project; its files that git doesn't ignore are copied.
+    folder : Path
+        Gets the copy and the builds.
+    """
+
+    def __init__(self, root: Path, folder: Path):
+        self.root, self.folder, self.path = root, folder, folder / "tree"
+        self._generated = folder / "generated"
+        site = folder / "site"
+        site.mkdir(parents=True, exist_ok=True)
+        (site / "sitecustomize.py").write_text(_SITE)
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": f"{self.path}{os.pathsep}{site}",
+            "PYTHONDONTWRITEBYTECODE": "1",  # two changes within a second would share their bytecode
+            "PYAED_SHARED": os.environ.get("PYAED_SHARED", str(root.parent / "shared")),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def copy(self) -> str:
+        """Bring the copy up to date, writing only what differs; return a hash of all its files."""
+        listing = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+        names = subprocess.run(listing, cwd=self.root, check=True, capture_output=True, text=True).stdout.split("\0")
+        names = sorted(name for name in names if name and (self.root / name).is_file())
+        total = hashlib.sha256()
+        for name in names:
+            content, target = (self.root / name).read_bytes(), self.path / name
+            total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+            if not target.is_file() or target.read_bytes() != content:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        kept = set(names)
+        for path in [p for p in self.path.rglob("*") if p.is_file() and not p.is_symlink()]:
+            if str(path.relative_to(self.path)) not in kept:
+                path.unlink()
+        return total.hexdigest()
+
+    def configure(self) -> None:
+        """Set the builds up and build all of them once."""
+        python = f"-DPython_EXECUTABLE={sys.executable}"
+        self._cmake("host", "-DSKBUILD=ON", "-DAED_WERROR=OFF", python)
+        self._cmake("checked", "-DAED_BUILD_TESTS=ON", "-DAED_SANITIZE=ON", "-DAED_WERROR=OFF")
+        self.build("host")
+        for module in (self.folder / "host").glob("_*.so"):  # _dsp belongs to pyaed/dsp
+            link = self.path / "pyaed" / module.name.split(".")[0].lstrip("_") / module.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(module)
+        shutil.rmtree(self._generated, ignore_errors=True)
+        self.call([sys.executable, "-c", _GENERATE, str(self._generated)], check=True)
+        toolchain = self.path / "cmake" / "arm-none-eabi.cmake"
+        generated = f"-DAED_GENERATED_DIR={self._generated}"
+        self._cmake("m33", f"--toolchain={toolchain}", "-DAED_BOARD=mps2_an505", "-DAED_WERROR=OFF", generated)
+        self.build("checked")
+        self.build("m33")
+
+    def _cmake(self, build: str, *options: str) -> None:
+        command = ["cmake", "-S", str(self.path), "-B", str(self.folder / build), "-G", "Ninja", *options]
+        self.call(command, check=True)
+
+    def build(self, name: str) -> bool:
+        """Build incrementally; tell whether it compiles."""
+        return self.call(["ninja", "-j1", "-C", str(self.folder / name)]) == 0
+
+    def objects(self, name: str) -> dict[str, bytes]:
+        """Return the hash of every object file of a build."""
+        folder = self.folder / name
+        files = [p for p in folder.rglob("*") if p.suffix in (".o", ".obj")]
+        return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).digest() for p in files}
+
+    def test(self, command: str, timeout: float) -> bool:
+        """Run ``ctest REGEX`` or ``pytest ARGUMENT...``; tell whether all tests pass in time."""
+        kind, _, rest = command.partition(" ")
+        if kind == "ctest":
+            checked = str(self.folder / "checked")
+            return self.call(["ctest", "--test-dir", checked, "-R", rest, "--stop-on-failure"], timeout) == 0
+        options = ["-x", "-q", "-p", "no:cacheprovider", *shlex.split(rest)]
+        return self.call([sys.executable, "-m", "pytest", *options], timeout, memory=_MEMORY) == 0
+
+    def call(self, command: list[str], timeout: float | None = None, check: bool = False, memory: int = 0) -> int:
+        """Run a command in the copy; its exit code, -1 when it takes too long."""
+
+        def limit() -> None:
+            if memory:
+                resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+
+        log = self.folder / "last.log"
+        with open(log, "wb") as output:
+            process = subprocess.Popen(
+                command, cwd=self.path, env=self._environment, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=limit,
+            )  # fmt: skip
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                code = -1
+            finally:
+                if process.poll() is None or code:
+                    _end(process)
+        if check and code:
+            raise SystemExit(f"{' '.join(command)}: exit code {code}\n{log.read_text(errors='replace')[-3000:]}")
+        return code
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a command and all that it started: the session is its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
