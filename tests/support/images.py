@@ -122,17 +122,24 @@ def noise(n: int, seed: int = 0) -> np.ndarray:
 
 @functools.cache
 def host_application() -> Path:
-    """The whole application with the tiny model for this machine, under the address and undefined-behaviour sanitizers."""
-    root = source_root()
-    sources = [root / "firmware" / "tests" / "host_board.c"]
-    for part in ("firmware/app", "firmware/engine/own", "dsp_c/src", "nn_c/src", "detector_c/src"):
-        sources += sorted((root / part).glob("*.c"))
-    sources += sorted(generated().glob("*.c"))
-    includes = ("firmware/app", "firmware/engine", "firmware/engine/own", "firmware/boards")
-    includes += ("dsp_c/include", "nn_c/include", "detector_c/include")
-    program_path = folder() / "application"
-    command = ["gcc", "-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-math-errno"]
-    command += ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
-    command += [f"-I{root / part}" for part in includes] + [f"-I{generated()}"]
-    subprocess.run([*command, *map(str, sources), "-o", str(program_path)], check=True)
-    return program_path
+    """The whole application with the tiny model for this machine, under the sanitizers.
+
+    PYAED_TEST_BUILD names a build folder to use again; then only what differs is compiled.
+    """
+    build = Path(os.environ.get("PYAED_TEST_BUILD", folder() / "application"))
+    sources = build / "generated"
+    sources.mkdir(parents=True, exist_ok=True)
+    for path in (p for p in generated().iterdir() if p.is_file()):
+        if not (sources / path.name).is_file() or (sources / path.name).read_bytes() != path.read_bytes():
+            shutil.copy(path, sources)
+    options = [
+        "-DAED_BUILD_TESTS=ON",
+        "-DAED_SANITIZE=ON",
+        "-DCMAKE_C_FLAGS_RELEASE=-O1",
+        f"-DAED_GENERATED_DIR={sources}",
+    ]
+    configure = ["cmake", "-S", source_root(), "-B", build, "-G", "Ninja", *options]
+    for command in (configure, ["cmake", "--build", build, "--target", "application"]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return build / "firmware" / "tests" / "application"
