@@ -1,6 +1,7 @@
 # make demo   the whole road on synthetic sounds: train, quantize, evaluate, deploy, verify, benchmark (emulated board)
 # make test   lint, C tests (sanitizers), Python tests
 # make bench  the benchmarks' tables
+# make mutants  do the tests notice small changes of the code? (docs/testing.md; hours, not in CI)
 # Everything is set up in .venv and with apt where it may; PYTHON=... chooses the interpreter (3.10 to 3.13).
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml CMakeLists.txt $(shell find cmake dsp_c nn_c detector_c -type f -not -path '*/tests/*')
 C_FILES := $(shell find dsp_c nn_c detector_c firmware examples -name '*.[ch]')
 
-.PHONY: demo test lint c-test bench clean
+.PHONY: demo test lint c-test bench mutants clean
 
 demo: $(VENV)/installed
 	$(BIN)/pyaed demo
@@ -32,6 +33,9 @@ c-test: $(VENV)/installed
 
 bench: $(VENV)/installed
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+mutants: $(VENV)/installed
+	$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 $(VENV)/installed: $(INPUTS) cmake/setup.sh
 	PYTHON=$(PYTHON) sh cmake/setup.sh $(VENV)
