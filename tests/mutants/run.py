@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 from sites import Mutant, find_mutants
-from tree import Tree
+from tree import CHECKED, Tree
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -127,7 +127,7 @@ class Run:
     def judge(self, room: Room, mutant: Mutant) -> tuple[str, str]:
         """Build the changed copy and run the room's tests, those of a machine only where its code changed."""
         machines, is_c = ["host"], not mutant.path.endswith(".py")
-        if is_c and not self.tree.build("checked"):
+        if is_c and not self.tree.build(CHECKED):
             return "not compiled", ""
         for command in room.quick:
             if not self.passes(command):

@@ -11,8 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+#: The build under the sanitizers, which the tests take for the application too.
+CHECKED = "application"
 #: The builds, and what is built of each; nothing named means everything.
-TARGETS = {"host": ("_dsp", "_nn", "_detector", "application"), "checked": (), "m33": ()}
+TARGETS = {"host": ("_dsp", "_nn", "_detector", "application"), CHECKED: (), "m33": ()}
 #: What puts the copy in the place of an editable installation, in every Python that starts.
 _SITE = """import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
@@ -38,7 +40,7 @@ class Tree:
 
     def __init__(self, root: Path, folder: Path):
         self.root, self.folder, self.path = root, folder, folder / "tree"
-        self._generated = folder / "checked" / "generated"
+        self._generated = folder / CHECKED / "generated"
         site = folder / "site"
         site.mkdir(parents=True, exist_ok=True)
         (site / "sitecustomize.py").write_text(_SITE)
@@ -48,7 +50,7 @@ class Tree:
             "PYTHONDONTWRITEBYTECODE": "1",  # two changes within a second would share their bytecode
             "PYAED_SHARED": os.environ.get("PYAED_SHARED", str(root.parent / "shared")),
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYAED_TEST_BUILD": str(folder / "checked"),
+            "PYAED_TEST_BUILD": str(folder),
         }
 
     def copy(self) -> str:
@@ -83,7 +85,7 @@ class Tree:
         generated = f"-DAED_GENERATED_DIR={self._generated}"
         toolchain = self.path / "cmake" / "arm-none-eabi.cmake"
         self._cmake("host", generated)
-        self._cmake("checked", "-DAED_BUILD_TESTS=ON", "-DAED_SANITIZE=ON", "-DCMAKE_C_FLAGS_RELEASE=-O1", generated)
+        self._cmake(CHECKED, "-DAED_BUILD_TESTS=ON", "-DAED_SANITIZE=ON", "-DCMAKE_C_FLAGS_RELEASE=-O1", generated)
         self._cmake("m33", f"--toolchain={toolchain}", "-DAED_BOARD=mps2_an505", generated)
         for name in TARGETS:
             if not self.build(name):
@@ -118,7 +120,7 @@ class Tree:
         """Run ``ctest REGEX`` or ``pytest ARGUMENT...``; tell whether all tests pass in time."""
         kind, _, rest = command.partition(" ")
         if kind == "ctest":
-            checked = str(self.folder / "checked")
+            checked = str(self.folder / CHECKED)
             return self.call(["ctest", "--test-dir", checked, "-R", rest, "--stop-on-failure"], timeout) == 0
         options = ["-x", "-q", "-p", "no:cacheprovider", *shlex.split(rest)]
         return self.call([sys.executable, "-m", "pytest", *options], timeout, memory=_MEMORY) == 0

@@ -57,9 +57,17 @@ def float_model():
     )
 
 
+def kept() -> Path:
+    """The folder that PYAED_TEST_BUILD names, where models and builds are found again by the next run; else `folder`."""
+    return Path(os.environ.get("PYAED_TEST_BUILD", folder()))
+
+
 @once
 def tiny_model(io: str) -> Path:
     """That net, quantized by TensorFlow Lite's converter; `io` is the type of its input and output."""
+    path = kept() / f"tiny_{io}.tflite"
+    if path.is_file():
+        return path
     import tensorflow as tf
 
     model = float_model()
@@ -69,7 +77,6 @@ def tiny_model(io: str) -> Path:
     converter.representative_dataset = lambda: ([p[np.newaxis]] for p in patches)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = getattr(tf, io)
-    path = folder() / f"tiny_{io}.tflite"
     path.write_bytes(converter.convert())
     return path
 
@@ -122,11 +129,8 @@ def noise(n: int, seed: int = 0) -> np.ndarray:
 
 @functools.cache
 def host_application() -> Path:
-    """The whole application with the tiny model for this machine, under the sanitizers.
-
-    PYAED_TEST_BUILD names a build folder to use again; then only what differs is compiled.
-    """
-    build = Path(os.environ.get("PYAED_TEST_BUILD", folder() / "application"))
+    """The whole application with the tiny model for this machine, under the sanitizers."""
+    build = kept() / "application"
     sources = build / "generated"
     sources.mkdir(parents=True, exist_ok=True)
     for path in (p for p in generated().iterdir() if p.is_file()):
