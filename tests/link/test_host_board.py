@@ -91,7 +91,7 @@ def test_identity(board):
 def test_the_rest_of_the_names(board):
     names = [node.name for node in images.program().nodes]
     for first in range(len(names) + 2):
-        reply = board.request("names", table=1, first=first)
+        reply = board.request("names", list=1, first=first)
         assert (reply["first"], reply["count"]) == (first, len(names[first:]))
         assert bytes(reply["text"]) == b"".join(name.encode() + b"\0" for name in names[first:])
 
@@ -161,7 +161,7 @@ def test_a_recording_goes_on_until_something_else_begins(hearing):
 
 
 def test_the_microphones_events_are_those_of_its_samples(hearing):
-    live.listen(hearing, live.MICROPHONE, live.EVENTS + live.PATCHES)
+    live.listen(hearing, live.MICROPHONE, live.DETECTIONS + live.PATCHES)
     expected = on_host(hearing.pcm, SETTINGS)
     n_patches = (len(hearing.pcm) - SETTINGS.features.first_sample - 1300) // 600 + 1
     while sum(name == "patch" for name, _ in hearing.events) < n_patches:
