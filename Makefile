@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml CMakeLists.txt $(shell find cmake dsp_c nn_c detector_c -type f -not -path '*/tests/*')
-C_FILES := $(shell find dsp_c nn_c detector_c firmware examples -name '*.[ch]')
+C_FILES := $(shell find dsp_c nn_c detector_c firmware examples tests -name '*.[ch]')
 
 .PHONY: demo test lint c-test bench mutants clean
 
