@@ -22,6 +22,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+	$(BIN)/pre-commit validate-config
 
 c-test: $(VENV)/installed
 	cmake -S . -B build/gcc -G Ninja -DCMAKE_C_COMPILER=gcc -DAED_BUILD_TESTS=ON -DAED_SANITIZE=ON
