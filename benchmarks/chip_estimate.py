@@ -42,7 +42,7 @@ int main(void) {
   return aed_engine_profile(&engine, arena, arena, 0, 0);
 }
 """
-INCLUDES = ("nn_c/include", "dsp_c/include", "firmware/engine", "firmware/engine/own")
+INCLUDES = ("nn_c/include", "dsp_c/include", "detector_c/include", "firmware/engine/own")
 
 
 def image(model: str, folder: Path) -> Path:

@@ -142,7 +142,7 @@ def test_the_table_is_in_the_order_of_use():
         for there in [] if allowed == EVERYTHING else allowed:
             full = there if there in table() else f"pyaed/{there}"
             assert full in table(), f"{here} may use {there}, which is no room"
-            assert order.index(full) < order.index(here) or full.startswith("firmware"), f"{here} stands above {there}"
+            assert order.index(full) < order.index(here), f"{here} stands above {there}"
 
 
 @pytest.mark.parametrize("name", sorted(n for n in arrows() if n.startswith("pyaed/")))

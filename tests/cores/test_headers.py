@@ -11,7 +11,7 @@ from support.cores import CORTEX_M33
 from pyaed.dsp import _dsp
 from pyaed.sources import source_root
 
-FOLDERS = ("dsp_c/include", "nn_c/include", "detector_c/include", "firmware/engine")
+FOLDERS = ("dsp_c/include", "nn_c/include", "detector_c/include")
 HEADERS = sorted(path for folder in FOLDERS for path in (source_root() / folder).glob("*.h"))
 INCLUDES = [f"-I{source_root() / folder}" for folder in FOLDERS]
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
