@@ -76,7 +76,7 @@ def test_killed_in_the_middle_of_a_request(image, transport):
 
 
 def test_user_errors(tmp_path, image, monkeypatch):
-    with pytest.raises(UserError, match=r"can't be emulated.*mps2_an505.*did you mean 'mps2_an505'"):
+    with pytest.raises(UserError, match=r"board 'mps2_an500' is not known.*did you mean 'mps2_an505'"):
         Emulator(image.elf, board="mps2_an500")
     with pytest.raises(UserError, match="expected 'tcp' or 'pty'"):
         Emulator(image.elf, transport="udp")

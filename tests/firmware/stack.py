@@ -40,7 +40,7 @@ def main(model: str) -> None:
         for board in boards():
             sources = deploy.generate(model, known.features, known, Path(folder) / board, board)
             image = deploy.build_image(sources, board)
-            print(f"{board}\n{text.format_table(image.protocol())}\n")
+            print(f"{board}\n{text.format_table(image.table())}\n")
             if board != "b_u585i_iot02a":
                 continue
             chip = Chip(image.elf)
