@@ -60,7 +60,7 @@ size_t aed_classifier_size(const aed_frontend_config *features, const aed_engine
  * the features' own hop between patches; the model's input is zeros.
  *
  * AED_ERR_ARGUMENT for a null pointer, for settings that are no front end's, a model whose input is
- * not one patch or a garbage class that the model doesn't have; AED_ERR_UNSUPPORTED for an unknown
+ * not one patch, a garbage class that the model doesn't have or a threshold below 0 or NaN; AED_ERR_UNSUPPORTED for an unknown
  * type of input or output; AED_ERR_SIZE when `size` is below aed_classifier_size. */
 aed_status aed_classifier_init(aed_classifier *classifier, const aed_classifier_config *config,
                                const aed_engine *engine, void *memory, size_t size);

@@ -23,7 +23,8 @@ aed_status aed_classifier_init(aed_classifier *classifier, const aed_classifier_
   }
   const uint32_t n_classes = engine->output.n_elements;
   if (engine->input.n_elements != aed_frontend_width(features) * features->patch_length ||
-      n_classes == 0 || config->garbage_class < -1 || config->garbage_class >= (int64_t)n_classes) {
+      n_classes == 0 || config->garbage_class < -1 || config->garbage_class >= (int64_t)n_classes ||
+      !(config->unknown_threshold >= 0.0f)) {
     return AED_ERR_ARGUMENT;
   }
   if (!is_known(engine->input.type) || !is_known(engine->output.type)) {

@@ -13,7 +13,9 @@ size_t aed_events_size(const aed_events_config *config) {
 static int32_t is_sound(const aed_events_config *config) {
   if (config->n_classes == 0 || config->on == NULL || config->off == NULL ||
       !(config->alpha > 0.0f && config->alpha <= 1.0f) || config->majority == 0 ||
-      config->majority > MAX_MAJORITY || config->min_patches == 0) {
+      config->majority > MAX_MAJORITY || config->min_patches == 0 ||
+      !(config->unknown_threshold >= 0.0f) || config->garbage_class < NO_CLASS ||
+      config->garbage_class >= (int64_t)config->n_classes) {
     return 0;
   }
   for (uint32_t i = 0; i < config->n_classes; i++) {
@@ -99,7 +101,7 @@ static void choose(aed_events *events, int32_t silent) {
   } else {
     choose_one(events, top);
   }
-  if (config->garbage_class >= 0 && (uint32_t)config->garbage_class < config->n_classes) {
+  if (config->garbage_class != NO_CLASS) {
     events->classes[config->garbage_class].active = 0;
   }
 }

@@ -2,6 +2,7 @@
  * exactly the documented sizes: what is refused, what the engine is given, where events lie. */
 #include "aed_check.h"
 #include "aed_detector.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,11 @@ static void test_classifier_refuses(void) {
   config.garbage_class = -2;
   CHECK(INIT(&config, &engine, size) == AED_ERR_ARGUMENT);
   config.garbage_class = -1;
+  config.unknown_threshold = -0.1F;
+  CHECK(INIT(&config, &engine, size) == AED_ERR_ARGUMENT);
+  config.unknown_threshold = NAN;
+  CHECK(INIT(&config, &engine, size) == AED_ERR_ARGUMENT);
+  config.unknown_threshold = 0.0F;
   CHECK(INIT(&config, &engine, size) == AED_OK);
   aed_frontend_config broken = features;
   broken.hop_length = 0;

@@ -3,6 +3,7 @@
 #include "aed_check.h"
 #include "aed_events.h"
 #include "aed_gate.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,29 @@ static void test_refused(void) {
     config.alpha = wrong[i].alpha;
     CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
   }
+}
+
+static void test_refused_thresholds(void) {
+  aed_events events;
+  uint32_t memory[256];
+  const float not_a_number[N_CLASSES] = {0.5F, NAN, 0.6F, 0.7F, 0.1F};
+  aed_events_config config = make_config(3);
+  config.garbage_class = N_CLASSES;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  config.garbage_class = -2;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  config.garbage_class = -1;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_OK);
+  config.unknown_threshold = NAN; /* no score would be below it or above */
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  config.unknown_threshold = -0.5F;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  config = make_config(3);
+  config.on = not_a_number;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
+  config = make_config(3);
+  config.off = not_a_number;
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
 }
 
 /* Every event that began ends, in order, and is long enough; nothing is written outside. */
@@ -175,6 +199,7 @@ static void test_gate(void) {
 
 int main(void) {
   test_refused();
+  test_refused_thresholds();
   test_balance(1);
   test_balance(4);
   test_equality();

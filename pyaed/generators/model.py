@@ -35,8 +35,6 @@ class EngineModel:
 
     Attributes
     ----------
-    engine : str
-        The folder of ``firmware/engine`` that runs it.
     name : str
     input, output : Tensor
     flash : int
@@ -50,7 +48,6 @@ class EngineModel:
         the same for every engine), C sources, and what else the generator can tell about the model.
     """
 
-    engine: str
     name: str
     input: Tensor
     output: Tensor

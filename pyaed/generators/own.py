@@ -32,7 +32,6 @@ def engine_model(program: nn.Program) -> EngineModel:
         ]
 
     model = EngineModel(
-        engine="own",
         name=program.name,
         input=_tensor(program.input),
         output=_tensor(program.output),

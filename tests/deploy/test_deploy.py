@@ -4,15 +4,18 @@ import dataclasses
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 from support import images
 
+import pyaed
 from pyaed import deploy
 from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 from pyaed.generators import own
+from pyaed.sources import source_root
 
 
 def test_rooms_add_up_to_the_linked_image():
@@ -151,6 +154,16 @@ def test_a_linker_error_is_shown():
 
 def test_a_cmake_error_is_shown():
     failed(images.copied_sources("cmake_error"), "AED_BOARD is 'none'", cmake_options=["-DAED_BOARD=none"])
+    failed(images.copied_sources("no_engine"), "AED_ENGINE is 'none'.*one of: own", cmake_options=["-DAED_ENGINE=none"])
+
+
+def test_the_installed_package_has_all_sources_of_an_image(monkeypatch):
+    """What an installation has beside the Python files is enough to build; here a clone's sources would win."""
+    installed = next(path for path in (Path(p) / "sources" for p in pyaed.__path__) if path.is_dir())
+    assert installed != source_root()
+    for module in ("deploy.build", "boards.description"):
+        monkeypatch.setattr(f"pyaed.{module}.source_root", lambda: installed)
+    assert deploy.build_image(images.copied_sources("installed")).flash == images.image().flash
 
 
 @pytest.mark.parametrize(
