@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from support import images
+from support.cores import includes
 
 import pyaed
 from pyaed import artefact
@@ -87,9 +88,20 @@ def test_python(folder, events):
     assert wrong.stderr.startswith("error: model file not found")
 
 
+def sanitized_detect(folder: Path) -> Path:
+    """The host's example with what is its own under the sanitizers, over the libraries that its README built."""
+    engine = pyaed.source_root() / "firmware" / "engine" / "own"
+    sources = [*(EXAMPLES / "host_c").glob("*.c"), engine / "aed_engine_own.c", *(folder / "generated").glob("*.c")]
+    libraries = [folder / "host_c" / "pyaed" / f"libaed_{name}.a" for name in ("detector", "nn", "dsp")]
+    command = ["gcc", "-std=c11", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{engine}"]
+    command += [f"-I{folder / 'generated'}", *includes("detector_c", "nn_c", "dsp_c")]
+    subprocess.run([*command, *sources, *libraries, "-o", folder / "sanitized"], check=True)
+    return folder / "sanitized"
+
+
 def test_host_c(folder, events):
     assert sorted(follow_readme("host_c", folder)) == events
-    program = folder / "host_c" / "detect"
+    program = sanitized_detect(folder)
     assert sorted(run(program, folder / "recording.raw")) == events
     chunky, other, stereo = (folder / name for name in ("chunky.wav", "other.wav", "stereo.wav"))
     wav = (folder / "recording.wav").read_bytes()
@@ -97,7 +109,10 @@ def test_host_c(folder, events):
     assert sorted(run(program, chunky)) == events
     soundfile.write(other, np.zeros(100, np.int16), 8000)
     soundfile.write(stereo, np.zeros((100, 2), np.int16), images.SPEC.sample_rate)
-    for path in (other, stereo, folder / "missing.wav"):
+    cut = [folder / f"{n}.wav" for n in (13, 21, 35, 40)]  # within RIFF's chunks
+    for path in cut:
+        path.write_bytes(wav[: int(path.stem)])
+    for path in (other, stereo, *cut, folder / "missing.wav"):
         refused = subprocess.run([program, path], capture_output=True, text=True)
         assert refused.returncode == 1
         assert "mono int16 of 16000 Hz" in refused.stderr

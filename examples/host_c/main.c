@@ -8,8 +8,8 @@
 #include "aed_identity.h"
 #include "wav.h"
 
-/* Memory is asked for once; examples/firmware does without a heap. calloc aligns to 16 on hosts. */
-static void *memory(size_t size) {
+/* The parts ask for memory once; examples/firmware does without a heap. calloc aligns to 16. */
+static void *get_memory(size_t size) {
   void *found = calloc(1, size);
   if (found == NULL) {
     fputs("out of memory\n", stderr);
@@ -47,16 +47,20 @@ int main(int argc, char **argv) {
 
   aed_engine engine;
   size_t size = aed_engine_memory_size(&aed_image_model);
-  check(aed_engine_load(&engine, &aed_image_model, memory(size), size), "engine");
+  void *engine_memory = get_memory(size);
+  check(aed_engine_load(&engine, &aed_image_model, engine_memory, size), "engine");
 
   aed_classifier classifier;
   size = aed_classifier_size(&aed_features, &engine);
-  check(aed_classifier_init(&classifier, &aed_classifier_settings, &engine, memory(size), size),
-        "classifier");
+  void *classifier_memory = get_memory(size);
+  check(
+      aed_classifier_init(&classifier, &aed_classifier_settings, &engine, classifier_memory, size),
+      "classifier");
 
   aed_detector detector;
   size = aed_detector_size(&aed_detector_settings);
-  check(aed_detector_init(&detector, &aed_detector_settings, &classifier, memory(size), size),
+  void *detector_memory = get_memory(size);
+  check(aed_detector_init(&detector, &aed_detector_settings, &classifier, detector_memory, size),
         "detector");
 
   int16_t pcm[1024]; /* of the host's byte order, little-endian wherever this runs */
@@ -76,5 +80,9 @@ int main(int argc, char **argv) {
   uint32_t n_events;
   aed_detector_finish(&detector, &events, &n_events);
   print_ended(&detector, events, n_events);
+
+  free(detector_memory);
+  free(classifier_memory);
+  free(engine_memory);
   return fclose(file) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
