@@ -45,7 +45,6 @@ typedef struct {
   uint32_t n;     /* patches of the run; 0 when the class isn't detected */
   uint8_t active; /* of the last patch, before the vote */
   uint8_t votes;  /* of the last patches in which it was active */
-  uint8_t unused[2];
 } aed_events_class;
 
 /* All state belongs to the caller; the fields are private. */

@@ -138,6 +138,9 @@ static void test_classifier_refuses(void) {
   CHECK(size == AED_CLASSIFIER_SIZE(aed_stream_size(&features), N_INPUT, N_CLASSES));
 #define INIT(config, engine, size) aed_classifier_init(&classifier, config, engine, memory, size)
   CHECK(INIT(&classifier_config, &engine, size) == AED_OK);
+  for (uint32_t i = 0; i < N_INPUT; i++) {
+    CHECK(((const uint8_t *)classifier.input)[i] == 0);
+  }
   CHECK(INIT(&classifier_config, &engine, size - 1) == AED_ERR_SIZE);
   CHECK(INIT(NULL, &engine, size) == AED_ERR_ARGUMENT);
   CHECK(INIT(&classifier_config, NULL, size) == AED_ERR_ARGUMENT);

@@ -74,6 +74,26 @@ static void test_refused_thresholds(void) {
   CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_ERR_ARGUMENT);
 }
 
+/* A silent patch counts as one of zeros; nothing is active in it. */
+static void test_silence(void) {
+  aed_events events;
+  uint32_t memory[64], n;
+  const aed_events_config config = make_config(1);
+  const float scores[N_CLASSES] = {0.8F, 0.8F, 0.8F, 0.8F, 0.8F};
+  static const float smoothed[] = {0.8F, 0.4F, 0.6F, 0.3F, 0.15F};
+  aed_event found[N_CLASSES];
+  CHECK(aed_events_init(&events, &config, memory, sizeof memory) == AED_OK);
+  for (uint32_t patch = 0; patch < sizeof smoothed / sizeof smoothed[0]; patch++) {
+    const int32_t silent = patch == 1 || patch > 2;
+    aed_events_push(&events, silent ? NULL : scores, found, &n);
+    for (uint32_t i = 0; i < N_CLASSES; i++) {
+      const float error = aed_events_score(&events, i) - smoothed[patch];
+      CHECK(error < 1e-6F && error > -1e-6F);
+    }
+    CHECK((aed_events_decision(&events) == -1) == silent);
+  }
+}
+
 /* Every event that began ends, in order, and is long enough; nothing is written outside. */
 static void test_balance(uint32_t majority) {
   const aed_events_config config = make_config(majority);
@@ -200,6 +220,7 @@ static void test_gate(void) {
 int main(void) {
   test_refused();
   test_refused_thresholds();
+  test_silence();
   test_balance(1);
   test_balance(4);
   test_equality();

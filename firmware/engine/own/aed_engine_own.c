@@ -17,6 +17,7 @@ static aed_engine_tensor describe(const aed_nn_io *end) {
       .scale = end->scale,
       .zero_point = end->zero_point,
   };
+  _Static_assert(sizeof tensor.dims == sizeof end->dims, "both have four dimensions");
   memcpy(tensor.dims, end->dims, sizeof tensor.dims);
   return tensor;
 }
