@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 from pyaed.errors import UserError
 
 
-def native_path(path: str | os.PathLike) -> Path:
+def native_path(path: str | os.PathLike[str]) -> Path:
     """Return `path` for this system; a path written with backslashes works everywhere."""
     text = os.fspath(path)
     if os.sep != "\\" and "\\" in text and not os.path.exists(text):
@@ -20,7 +20,7 @@ def native_path(path: str | os.PathLike) -> Path:
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path` with the same suffix; rename it to `path` when the block ends well.
 
     The parent folder is made. A file or a folder may be written there. After an exception nothing is left behind.
@@ -41,14 +41,14 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(holder, ignore_errors=True)
 
 
-def write_text(path: str | os.PathLike, text: str) -> Path:
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write UTF-8 text atomically and return the path."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
 
 
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """Return the hex SHA-256 of a file's content."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:

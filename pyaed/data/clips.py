@@ -78,7 +78,7 @@ def listing(items: Iterable[object]) -> str:
     return ", ".join(items[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def list_clips(path: str | os.PathLike) -> ClipSet:
+def list_clips(path: str | os.PathLike[str]) -> ClipSet:
     """List unlabelled sound files for prediction: one file, a folder with its subfolders, or a glob pattern.
 
     Raises

@@ -11,7 +11,7 @@ from pyaed.errors import UserError
 RATES = (1000, 768000)  # what a sample rate may plausibly be; a wild value would make the resampler's output huge
 
 
-def decode(path: str | os.PathLike, target_rate: int, max_seconds: float | None = None) -> np.ndarray:
+def decode(path: str | os.PathLike[str], target_rate: int, max_seconds: float | None = None) -> np.ndarray:
     """Decode a wav, flac, ogg or mp3 file, mix it to mono and resample it with soxr HQ.
 
     Parameters

@@ -66,7 +66,7 @@ def extract_features(
     clips: ClipSet | Sequence[Clip],
     frontend: Any,
     preprocessing: Any,
-    cache_dir: str | os.PathLike | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     label: str = "features",
     skip_bad: bool = False,

@@ -49,7 +49,7 @@ dataset_specific:
 }
 
 
-def fetch(name: str, folder: str | os.PathLike) -> str:
+def fetch(name: str, folder: str | os.PathLike[str]) -> str:
     """Load, check and unpack a data set; what is there already is not loaded again.
 
     An interrupted load goes on where it was. Archives stay in ``<folder>/.archives`` until every file that soundata lists

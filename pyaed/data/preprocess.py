@@ -134,7 +134,7 @@ def preprocess(audio: np.ndarray, rate: int, preprocessing: Any) -> np.ndarray:
     return to_int16(audio)
 
 
-def load_pcm(path: str | os.PathLike, preprocessing: Any) -> np.ndarray:
+def load_pcm(path: str | os.PathLike[str], preprocessing: Any) -> np.ndarray:
     """Decode and preprocess one clip.
 
     Returns

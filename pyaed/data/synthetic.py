@@ -215,7 +215,7 @@ def render(category: str, rng: Rng) -> tuple[np.ndarray, int]:
     return to_int16(sound), rate
 
 
-def write_dataset(folder: str | os.PathLike, seed: int = 0, n_clips: int = 200) -> Path:
+def write_dataset(folder: str | os.PathLike[str], seed: int = 0, n_clips: int = 200) -> Path:
     """Write the set in ESC format: ``audio/*.wav`` (16 bits) and ``meta/synthetic.csv`` (filename, fold, category).
 
     The same seed gives the same bytes. Classes and folds are balanced; `folder` is replaced as a whole.

@@ -12,7 +12,7 @@ from pyaed.files import atomic_path, write_text
 COLUMNS = ("file", "onset", "offset", "class", "score")
 
 
-def write_events(folder: str | os.PathLike, events: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Path]:
+def write_events(folder: str | os.PathLike[str], events: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Path]:
     """Write ``events.csv`` (one line an event) and ``events.json`` (file -> its events); returns the two paths."""
     folder = Path(folder)
     with atomic_path(folder / "events.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:

@@ -46,7 +46,7 @@ def calibration(report: Any) -> dict[str, Any]:
 
 
 def write_page(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     title: str,
     facts: Mapping[str, Any],
     reports: Sequence[Any],

@@ -16,7 +16,7 @@ UNKNOWN_NAME = "unknown"
 
 
 def write_predictions_csv(
-    path: str | os.PathLike, patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]
+    path: str | os.PathLike[str], patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]
 ) -> Path:
     """Write one line a clip: file, class, score, n_patches and the mean probability of every class.
 
@@ -52,7 +52,7 @@ def write_predictions_csv(
 
 
 def write_predictions_json(
-    path: str | os.PathLike, patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]
+    path: str | os.PathLike[str], patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]
 ) -> Path:
     """Write a list with `file`, `class`, `score` and `probabilities` (class -> mean probability) of every clip."""
     rows = [

@@ -48,7 +48,7 @@ def keras_predictor(model: Any) -> Predictor:
     return predictor(model)
 
 
-def tflite_predictor(path: str | os.PathLike, reference: bool = False, num_threads: int | None = None) -> Predictor:
+def tflite_predictor(path: str | os.PathLike[str], reference: bool = False, num_threads: int | None = None) -> Predictor:
     """Predict with TensorFlow Lite (needs TensorFlow, extra `train`).
 
     Patches are quantized by `pyaed.dsp.quantize` with the model's input parameters, outputs dequantized with its

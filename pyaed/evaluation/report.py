@@ -120,7 +120,7 @@ def evaluate(
     predictor: Callable[[np.ndarray], np.ndarray],
     patchset: Any,
     class_names: Sequence[str],
-    out_dir: str | os.PathLike | None,
+    out_dir: str | os.PathLike[str] | None,
     name: str,
     multi_label: bool = False,
     batch_size: int = BATCH,

@@ -35,7 +35,7 @@ class Journal:
         When the file holds answers of something else, or is no such file.
     """
 
-    def __init__(self, path: str | os.PathLike, about: Mapping[str, Any]):
+    def __init__(self, path: str | os.PathLike[str], about: Mapping[str, Any]):
         self.path = Path(path)
         header = {"format": FORMAT, **about, "class_names": list(about["class_names"])}
         self._answers: dict[str, tuple[int, np.ndarray]] = {}

@@ -44,7 +44,7 @@ NETWORKS = ("Functional", "Model", "Sequential")
 _RENAMED = {"depthwise_kernel": "kernel"}
 
 
-def is_keras2(path: str | os.PathLike) -> bool:
+def is_keras2(path: str | os.PathLike[str]) -> bool:
     """Say whether an `.h5` file was written by Keras 2 (or 1); UserError when it is no whole Keras model."""
     with _open(path) as file:
         if "model_config" not in file.attrs:
@@ -55,7 +55,7 @@ def is_keras2(path: str | os.PathLike) -> bool:
         return not _text(file.attrs.get("keras_version", b"2")).startswith("3")
 
 
-def load_model(path: str | os.PathLike) -> Any:
+def load_model(path: str | os.PathLike[str]) -> Any:
     """Read a Keras 2 `.h5` file into a flat Keras 3 functional model with the same outputs.
 
     Parameters
@@ -87,7 +87,7 @@ def load_model(path: str | os.PathLike) -> Any:
     return model
 
 
-def load_weights(model: Any, path: str | os.PathLike) -> None:
+def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     """Set a model's weights from a Keras 2 `.h5` file, layer by layer name ('/' in the file is '_' in the model).
 
     Parameters
@@ -124,7 +124,7 @@ def load_weights(model: Any, path: str | os.PathLike) -> None:
         variable.assign(value)
 
 
-def _open(path: str | os.PathLike) -> Any:
+def _open(path: str | os.PathLike[str]) -> Any:
     import h5py
 
     try:

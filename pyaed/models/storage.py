@@ -19,7 +19,7 @@ SUFFIXES = (".keras", ".h5")
 MAX_CONFIG_BYTES = 16 << 20
 
 
-def load(path: str | os.PathLike, compiled: bool = False) -> Any:
+def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
     """Load a Keras model file: `.keras`, `.h5` of Keras 3, or `.h5` of Keras 2.
 
     Parameters
@@ -54,7 +54,7 @@ def load(path: str | os.PathLike, compiled: bool = False) -> Any:
         raise UserError(f"{path}: Keras can't load this model ({keras2._line(error)})") from error
 
 
-def save(model: Any, path: str | os.PathLike, metadata: Any = None, state: dict | None = None) -> Path:
+def save(model: Any, path: str | os.PathLike[str], metadata: Any = None, state: dict | None = None) -> Path:
     """Save a model as `.keras` or `.h5` with the `pyaed` metadata inside; the file appears whole or not at all.
 
     Parameters

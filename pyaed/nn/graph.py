@@ -130,7 +130,7 @@ class Graph:
     metadata: dict[str, bytes] = field(default_factory=dict)
 
 
-def read_tflite(source: str | os.PathLike | bytes) -> Graph:
+def read_tflite(source: str | os.PathLike[str] | bytes) -> Graph:
     """Read a ``.tflite`` file into a Graph.
 
     Parameters
@@ -150,7 +150,7 @@ def read_tflite(source: str | os.PathLike | bytes) -> Graph:
     return _guarded(_graph, content, name)
 
 
-def read_metadata_buffer(source: str | os.PathLike | bytes, key: str = "pyaed") -> bytes | None:
+def read_metadata_buffer(source: str | os.PathLike[str] | bytes, key: str = "pyaed") -> bytes | None:
     """Return the metadata buffer named `key` of a ``.tflite`` file, or None when it has none.
 
     Raises
@@ -162,7 +162,7 @@ def read_metadata_buffer(source: str | os.PathLike | bytes, key: str = "pyaed") 
     return _guarded(lambda data, _: _metadata(_model(data)).get(key), content, name)
 
 
-def _content(source: str | os.PathLike | bytes) -> tuple[bytes, str]:
+def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), "model"
     path = Path(source)

@@ -28,7 +28,7 @@ def quantize(
     representative_patches: np.ndarray,
     quantization_cfg: Any,
     metadata: Any,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
 ) -> Path:
     """Quantize a float model to int8 and write it as `.tflite` with the metadata buffer `pyaed`.
 
