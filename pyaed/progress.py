@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def progress(iterable: Iterable[T], total: int | None = None, label: str = "", u
     label, unit : str
         What is being done, and what is counted.
     """
-    if total is None and hasattr(iterable, "__len__"):
+    if total is None and isinstance(iterable, Sized):
         total = len(iterable)
     stream = sys.stderr
     live = stream.isatty()

@@ -1,7 +1,8 @@
 """What a model file carries about itself, its versions, and where the file keeps it."""
 
 from pyaed.artefact.files import MAX_BYTES, embed_tflite, read, read_state, write, write_state
-from pyaed.artefact.metadata import FORMAT_VERSION, ModelMetadata
+from pyaed.artefact.metadata import ModelMetadata
+from pyaed.artefact.versions import FORMAT_VERSION
 
 __all__ = [
     "FORMAT_VERSION",

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from pyaed.config.schema import OPERATION_MODES, Config, uses
 from pyaed.config.spellings import settle
@@ -19,7 +20,9 @@ from pyaed.errors import UserError, nearest
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 MAX_VALUES = 100_000  # more than any configuration has; YAML aliases can stand for billions
 
+Tree = dict[str, Any]  # what YAML gives: mappings, lists, text, numbers, switches
 Origins = dict[tuple[str, ...], str]
+Location = tuple[int | str, ...]  # keys, and places in lists
 
 
 def load(path: str | Path | None, overrides: Sequence[str] = (), mode: str | None = None) -> Config:
@@ -53,7 +56,7 @@ def load(path: str | Path | None, overrides: Sequence[str] = (), mode: str | Non
     return parse(override(tree, overrides, origins), source, origins, mode)
 
 
-def override(tree: dict, overrides: Sequence[str], origins: Origins | None = None) -> dict:
+def override(tree: Tree, overrides: Sequence[str], origins: Origins | None = None) -> Tree:
     """Apply overrides (see `load`) to a tree of plain values; returns a new tree and notes in `origins` what they set."""
     tree = copy.deepcopy(tree)
     for text in overrides:
@@ -61,7 +64,7 @@ def override(tree: dict, overrides: Sequence[str], origins: Origins | None = Non
     return tree
 
 
-def parse(tree: dict, source: str = "configuration", origins: Origins | None = None, mode: str | None = None) -> Config:
+def parse(tree: Tree, source: str = "configuration", origins: Origins | None = None, mode: str | None = None) -> Config:
     """Check a tree of plain values and return the typed configuration.
 
     Parameters
@@ -75,27 +78,27 @@ def parse(tree: dict, source: str = "configuration", origins: Origins | None = N
         See `load`.
     """
     origins = dict(origins or {})
-    problems: list[tuple[tuple, str]] = []
+    problems: list[tuple[Location, str]] = []
     tree, moved = settle(tree, origins)
     tree = _normalise(tree, (), tree, problems)
     mode = mode or (tree.get("operation_mode") if tree.get("operation_mode") in OPERATION_MODES else None)
-    config = None
+    config: Config | None = None
     while config is None:
         try:
             config = Config.model_validate(tree)
         except ValidationError as error:
-            found = [(tuple(item["loc"]), _message(item)) for item in error.errors()]
+            found = [(item["loc"], _message(item)) for item in error.errors()]
             unused = {str(loc[0]) for loc, _ in found if loc and not uses(mode, str(loc[0]))} & set(Config.model_fields)
             problems += found
             if not unused:
                 break
             tree = {key: value for key, value in tree.items() if key not in unused}
-    texts = {True: [], False: []}  # by whether the operation looks at the section
+    texts: dict[bool, list[str]] = {True: [], False: []}  # by whether the operation looks at the section
     for location, message in problems:
         keys = tuple(str(part) for part in location)
         where = next((origins[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in origins), source)
         texts[not keys or keys[0] not in Config.model_fields or uses(mode, keys[0])].append(f"{where}: {message}")
-    if texts[True]:
+    if config is None or texts[True]:
         raise UserError("\n".join(dict.fromkeys(texts[True])))
     config._notes = moved + [
         f"{text} (ignored: {mode} doesn't use this section)" for text in dict.fromkeys(texts[False])
@@ -103,7 +106,7 @@ def parse(tree: dict, source: str = "configuration", origins: Origins | None = N
     return config
 
 
-def _read(path: Path) -> tuple[dict, Origins]:
+def _read(path: Path) -> tuple[Tree, Origins]:
     """Return a file's tree and the line of each of its keys."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -134,9 +137,9 @@ def _read(path: Path) -> tuple[dict, Origins]:
 
 
 def _yaml_error(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return " ".join(str(error).split())
+    mark = error.problem_mark
     return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
 
 
@@ -153,8 +156,9 @@ def _locate(node: yaml.Node, keys: tuple[str, ...], path: Path, origins: Origins
             _locate(value, inner, path, origins)
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
-            origins[(*keys, str(i))] = f"{path}, line {value.start_mark.line + 1}"
-            _locate(value, (*keys, str(i)), path, origins)
+            inner = (*keys, str(i))
+            origins[inner] = f"{path}, line {value.start_mark.line + 1}"
+            _locate(value, inner, path, origins)
 
 
 def _similar_file(path: Path) -> str:
@@ -163,10 +167,10 @@ def _similar_file(path: Path) -> str:
     return nearest(path.name, names)
 
 
-def _apply(tree: dict, override: str, origins: Origins) -> None:
-    key, separator, text = override.partition("=")
-    sign = re.match(r"~|\+{0,2}", key.strip()).group()
-    key = key.strip()[len(sign) :]
+def _apply(tree: Tree, override: str, origins: Origins) -> None:
+    signed, separator, text = override.partition("=")
+    key = re.sub(r"^(~|\+{1,2})", "", signed.strip())
+    sign = signed.strip().removesuffix(key)
     if not key or not (separator or sign == "~") or "" in key.split("."):
         raise UserError(
             f"override '{override}': expected key=value, +key=value, ++key=value or ~key, for instance training.epochs=10"
@@ -188,7 +192,8 @@ def _apply(tree: dict, override: str, origins: Origins) -> None:
     if sign == "+" and node.get(last) is not None:
         raise UserError(f"override '{override}': {key} is {node[last]!r} already; expected {key}=... or ++{key}=...")
     node[last] = _value(text, override)
-    origins[(*sections, last)] = f"override '{override}'"
+    place = (*sections, last)
+    origins[place] = f"override '{override}'"
 
 
 def _value(text: str, override: str) -> Any:
@@ -203,10 +208,10 @@ def _value(text: str, override: str) -> Any:
     return value if text[:1] in ("[", "{", "'", '"') or value is None or isinstance(value, (bool, int, float)) else text
 
 
-def _expand(text: str, tree: dict) -> str:
+def _expand(text: str, tree: Tree) -> str:
     """Replace ``${NAME}``, ``${oc.env:NAME,default}``, ``${now:%Y}`` and ``${section.key}``; the inner one first."""
 
-    def value(match: re.Match) -> str:
+    def value(match: re.Match[str]) -> str:
         name = match.group(1).strip()
         if name.startswith("now:"):
             return time.strftime(name[4:])
@@ -230,7 +235,7 @@ def _expand(text: str, tree: dict) -> str:
     return text
 
 
-def _normalise(value: Any, location: tuple, tree: dict, problems: list) -> Any:
+def _normalise(value: Any, location: Location, tree: Tree, problems: list[tuple[Location, str]]) -> Any:
     """Expand variables and read the spellings that ST's files use: 'None', ' chain_eqe', '(64, 96, 1)'."""
     if isinstance(value, dict):
         return {str(key): _normalise(item, (*location, str(key)), tree, problems) for key, item in value.items()}
@@ -253,7 +258,7 @@ def _normalise(value: Any, location: tuple, tree: dict, problems: list) -> Any:
     return text
 
 
-def _model_at(location: tuple) -> type[BaseModel] | None:
+def _model_at(location: Location) -> type[BaseModel] | None:
     """Return the section model that holds the last key of a location."""
     model: type[BaseModel] = Config
     for key in location[:-1]:
@@ -272,8 +277,8 @@ def _home(key: str) -> str:
     return f" (did you mean '{homes[0]}.{key}'?)" if len(homes) == 1 else ""
 
 
-def _message(item: dict) -> str:
-    location = tuple(part for part in item["loc"])
+def _message(item: ErrorDetails) -> str:
+    location: Location = item["loc"]
     model = _model_at(location)
     known = list(model.model_fields) if model else []
     kind, value = item["type"], item.get("input")

@@ -1,13 +1,13 @@
 """The schema of the YAML file: sections and keys as ST's zoo names them, and the few that are ours (marked "pyaed")."""
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from pyaed.files import native_path
 
-OPERATION_MODES = (
+OperationMode = Literal[
     "training",
     "evaluation",
     "quantization",
@@ -20,7 +20,8 @@ OPERATION_MODES = (
     "chain_qb",
     "chain_eqeb",
     "chain_qd",
-)
+]
+OPERATION_MODES: tuple[str, ...] = get_args(OperationMode)
 
 # The sections that an operation reads; a chain reads those of its parts, and `general` and `hydra` are always read.
 _FEATURES = {"dataset", "preprocessing", "feature_extraction"}
@@ -210,7 +211,7 @@ class Training(Section):
     batch_size: Positive = 16
     epochs: Positive = 50
     resume_training_from: PathText | None = None
-    optimizer: dict[str, dict[str, Any] | None] = Field(default_factory=lambda: {"Adam": {"learning_rate": 0.001}})
+    optimizer: dict[str, dict[str, Any] | None] = {"Adam": {"learning_rate": 0.001}}
     callbacks: dict[str, dict[str, Any] | None] | None = None
     trained_model_path: PathText | None = None
 
@@ -308,7 +309,7 @@ class Config(Section):
     """The whole file."""
 
     general: General = Field(default_factory=General)
-    operation_mode: Literal[OPERATION_MODES] | None = None
+    operation_mode: OperationMode | None = None
     dataset: Dataset = Field(default_factory=Dataset)
     dataset_specific: DatasetSpecific | None = None
     preprocessing: Preprocessing = Field(default_factory=Preprocessing)

@@ -36,7 +36,7 @@ VALUES: tuple[tuple[Keys, str, dict[Keys, str]], ...] = (
 )
 
 
-def settle(tree: dict, origins: dict[Keys, str]) -> tuple[dict, list[str]]:
+def settle(tree: dict[str, Any], origins: dict[Keys, str]) -> tuple[dict[str, Any], list[str]]:
     """Return the tree with ST's other spellings moved to ours, and one line for each; `origins` moves with them.
 
     Parameters
@@ -85,7 +85,7 @@ def _get(tree: Any, keys: Keys) -> Any:
     return tree
 
 
-def _put(tree: dict, keys: Keys, value: Any) -> None:
+def _put(tree: dict[str, Any], keys: Keys, value: Any) -> None:
     for key in keys[:-1]:
         if not isinstance(tree.get(key), dict):
             tree[key] = {}
@@ -93,7 +93,7 @@ def _put(tree: dict, keys: Keys, value: Any) -> None:
     tree[keys[-1]] = value
 
 
-def _take(tree: dict, keys: Keys) -> None:
+def _take(tree: dict[str, Any], keys: Keys) -> None:
     """Remove a key, and its section when nothing is left in it."""
     section = _get(tree, keys[:-1])
     del section[keys[-1]]

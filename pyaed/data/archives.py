@@ -7,6 +7,10 @@ import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # Names of the format: APPNOTE 6.3, "central directory header" and "end of central directory record".
 CENTRAL = struct.Struct("<4s4B4H3L5H2L")
@@ -36,14 +40,15 @@ class _Parts(io.RawIOBase):
         self.at = max(0, base + offset)
         return self.at
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
         n = bisect.bisect_right(self.starts, self.at) - 1
         if n < len(self.files):
             self.files[n].seek(self.at - self.starts[n])
-            data = self.files[n].read(len(buffer))
+            data = self.files[n].read(len(view))
         else:
-            data = self.tail[self.at - self.starts[-1] :][: len(buffer)]
-        buffer[: len(data)] = data
+            data = self.tail[self.at - self.starts[-1] :][: len(view)]
+        view[: len(data)] = data
         self.at += len(data)
         return len(data)
 

@@ -64,7 +64,8 @@ def load_entry(path: Path) -> np.ndarray | None:
     if not len(body) or check_of(body) != check:
         log.warning("feature cache: %s is damaged; computing again", path)
         return None
-    return np.load(io.BytesIO(body), allow_pickle=False)
+    array: np.ndarray = np.load(io.BytesIO(body), allow_pickle=False)
+    return array
 
 
 def save_entry(path: Path, array: np.ndarray) -> bool:

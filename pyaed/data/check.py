@@ -74,7 +74,8 @@ def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, workers: int | No
         return digest, found
 
     looked = list(progress(executor(workers).map(look, clips), len(clips), "dataset check", "clips"))
-    findings, first = [], {}
+    findings: list[Finding] = []
+    first: dict[str, Clip] = {}
     for clip, (digest, found) in zip(clips, looked):
         findings += found
         if digest and first.setdefault(digest, clip) is not clip:

@@ -4,7 +4,7 @@ import glob
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
 
     def with_clips(self, clips: Iterable[Clip]) -> "ClipSet":
@@ -73,9 +73,9 @@ class ClipSet:
 
 def listing(items: Iterable[object]) -> str:
     """Join the first few items and say how many more there are."""
-    items = [str(item) for item in items]
-    rest = len(items) - SHOWN
-    return ", ".join(items[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    texts = [str(item) for item in items]
+    rest = len(texts) - SHOWN
+    return ", ".join(texts[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def list_clips(path: str | os.PathLike[str]) -> ClipSet:

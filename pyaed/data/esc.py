@@ -146,7 +146,7 @@ def _garbage(
     if n_each is None:
         n_each = max(1, round(n_chosen / len(names) / max(1, len(unused))))
     rng = np.random.default_rng(selection.seed)
-    drawn = []
+    drawn: list[tuple[Row, tuple[int, ...]]] = []
     for category in sorted(unused):
         group = unused[category]
         drawn += [(group[i], (len(names),)) for i in sorted(rng.permutation(len(group))[:n_each])]

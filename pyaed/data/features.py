@@ -134,8 +134,8 @@ def extract_features(
             log.info("feature cache: %d entries (%d bytes) removed to stay under the limit", count, removed)
     if bad and (not skip_bad or len(bad) == len(clips)):
         hint = "; dataset.skip_bad_clips=True leaves such clips out" if not skip_bad else ""
-        count = f"{len(bad)} of {len(clips)} clips can't be used: " if len(clips) > 1 else ""
-        raise UserError(count + listing(reason for _, reason in bad) + hint)
+        share = f"{len(bad)} of {len(clips)} clips can't be used: " if len(clips) > 1 else ""
+        raise UserError(share + listing(reason for _, reason in bad) + hint)
     for _, reason in bad:
         log.warning("left out: %s", reason)
     if bad:

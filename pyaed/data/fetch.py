@@ -106,8 +106,11 @@ def fetch(name: str, folder: str | os.PathLike[str]) -> str:
 def _wrong(dataset: Any) -> tuple[list[str], list[str]]:
     """Return the files of soundata's index that are missing, and those with a wrong checksum."""
     log.info("%s: checking the files in %s", dataset.name, dataset.data_home)
-    found = dataset.validate(verbose=False)
-    return tuple([path for group in part.values() for paths in group.values() for path in paths] for part in found)
+    missing, wrong = (
+        [str(path) for group in part.values() for paths in group.values() for path in paths]
+        for part in dataset.validate(verbose=False)
+    )
+    return missing, wrong
 
 
 def _load(remote: Any, folder: Path) -> Path:

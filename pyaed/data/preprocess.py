@@ -39,8 +39,10 @@ def preprocessing_settings(preprocessing: Any) -> dict[str, Any]:
     UserError
         For a value out of range.
     """
-    get = preprocessing.get if isinstance(preprocessing, Mapping) else lambda k, d: getattr(preprocessing, k, d)
-    settings = {key: get(key, default) for key, default in PREPROCESSING_DEFAULTS.items()}
+    settings = {
+        key: preprocessing.get(key, default) if isinstance(preprocessing, Mapping) else getattr(preprocessing, key, default)
+        for key, default in PREPROCESSING_DEFAULTS.items()
+    }
     for key in ("target_rate", "frame_length", "hop_length"):
         value = settings[key]
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):

@@ -1,7 +1,7 @@
 """The `dataset` section of a configuration to the sets that an operation needs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,9 @@ class Sets:
 
 
 def read_sets(
-    dataset: Any,
+    dataset: object,
     class_names: Sequence[str] | None = None,
-    fsd50k: Any = None,
+    fsd50k: object = None,
     missing: list[str] | None = None,
 ) -> Sets:
     """Read the sets that the `dataset` section describes.
@@ -47,7 +47,7 @@ def read_sets(
 
     Parameters
     ----------
-    dataset : object
+    dataset : mapping or object
         The section; see the module's users for the keys. Keys that are missing count as None.
     class_names : sequence of str, optional
         Classes in output order, from a model; they go before the section's. Without either, `name` esc10 means its ten
@@ -66,69 +66,88 @@ def read_sets(
     UserError
         See `read_clips` and `split`; also when one of a pair of paths is missing or no set is given at all.
     """
-    get = dataset.get if isinstance(dataset, dict) else lambda key: getattr(dataset, key, None)
-    seed = DEFAULT_SEED if get("seed") is None else get("seed")
-    name = str(get("name") or "").lower()
-    if name != FSD50K and fsd50k is not None and fsd50k.csv_folder:
+    section = _Section(dataset, fsd50k, missing)
+    name = section.name
+    if name != FSD50K and getattr(fsd50k, "csv_folder", None):
         log.info("note: dataset_specific.fsd50k is not used: dataset.name is %s", name)
-    names = tuple(class_names or get("class_names") or (ESC10 if name == "esc10" else ())) or None
-
-    def read(part: str) -> ClipSet | None:
-        nonlocal names
-        audio, table = get(f"{part}_audio_path"), get(f"{part}_csv_path")
-        selection = Selection(
-            class_names=names,
-            file_extension=get("file_extension"),
-            multi_label=bool(get("multi_label")),
-            use_garbage_class=bool(get("use_garbage_class")),
-            n_samples_per_garbage_class=get("n_samples_per_garbage_class"),
-            seed=seed,
-            require_all=part == "training",
-        )
-        if name == FSD50K and part in PARTS and not (audio or table):
-            clips = read_fsd50k(PARTS[part], fsd50k, selection, missing)
-            names = clips.class_names
-            return clips
-        if not audio and not table:
-            return None
-        for key, value in (("audio", audio), ("csv", table)):
-            if not value:
-                raise UserError(f"dataset.{part}_{key}_path is missing; a set needs its audio_path and its csv_path")
-        clips = read_clips(audio, table, selection, missing)
-        names = clips.class_names
-        return clips
-
-    training, validation, test, quantization = (read(p) for p in ("training", "validation", "test", "quantization"))
+    section.names = tuple(class_names or section.get("class_names") or (ESC10 if name == "esc10" else ())) or None
+    training, validation, test, quantization = (
+        section.read(part) for part in ("training", "validation", "test", "quantization")
+    )
     if training is not None:
-        share = get("validation_split")
-        parts = split(
-            training,
-            training_folds=get("training_folds"),
-            test_folds=None if test else get("test_folds"),
-            validation_folds=None if validation else get("validation_folds"),
-            validation_split=0.0 if validation else DEFAULT_VALIDATION_SPLIT if share is None else share,
-            test_split=0.0 if test else get("test_split") or 0.0,
-            split_by=get("split_by"),
-            seed=seed,
-        )
-        training = parts.training
-        validation = validation or (parts.validation if len(parts.validation) else None)
-        test = test or (parts.test if len(parts.test) else None)
+        training, validation, test = section.take_out(training, validation, test)
     if test is None and validation is not None:
         log.warning("no test set is given; the validation set is the test set, so its score is optimistic")
         test = validation
     quantization = quantization or training
-    share = get("quantization_split")
+    share = section.get("quantization_split")
     if quantization is not None and share is not None:
-        quantization = stratified_split(quantization, share, seed)[1]
-    if names is None:
+        quantization = stratified_split(quantization, share, section.seed)[1]
+    if section.names is None:
         raise UserError(
             "the section 'dataset' names no data; give dataset.training_audio_path and dataset.training_csv_path, "
             "or those of test_, validation_ or quantization_"
         )
     for part, clips in (("validation", validation), ("test", test)):
         _warn_shared(training, clips, part)
-    return Sets(names, training, validation, quantization, test)
+    return Sets(section.names, training, validation, quantization, test)
+
+
+class _Section:
+    """The section, read set by set: the first one settles the class names of those that follow."""
+
+    def __init__(self, dataset: object, fsd50k: object, missing: list[str] | None):
+        self.dataset, self.fsd50k, self.missing = dataset, fsd50k, missing
+        self.name = str(self.get("name") or "").lower()
+        seed = self.get("seed")
+        self.seed: int = DEFAULT_SEED if seed is None else seed
+        self.names: tuple[str, ...] | None = None
+
+    def get(self, key: str) -> Any:
+        """Return a key's value, as the schema has checked it; None where it is missing."""
+        return self.dataset.get(key) if isinstance(self.dataset, Mapping) else getattr(self.dataset, key, None)
+
+    def read(self, part: str) -> ClipSet | None:
+        """Read the set that has paths of its own, or a part of FSD50K."""
+        audio, table = self.get(f"{part}_audio_path"), self.get(f"{part}_csv_path")
+        selection = Selection(
+            class_names=self.names,
+            file_extension=self.get("file_extension"),
+            multi_label=bool(self.get("multi_label")),
+            use_garbage_class=bool(self.get("use_garbage_class")),
+            n_samples_per_garbage_class=self.get("n_samples_per_garbage_class"),
+            seed=self.seed,
+            require_all=part == "training",
+        )
+        if not audio and not table:
+            if self.name != FSD50K or part not in PARTS:
+                return None
+            clips = read_fsd50k(PARTS[part], self.fsd50k, selection, self.missing)
+        else:
+            for key, value in (("audio", audio), ("csv", table)):
+                if not value:
+                    raise UserError(f"dataset.{part}_{key}_path is missing; a set needs its audio_path and its csv_path")
+            clips = read_clips(audio, table, selection, self.missing)
+        self.names = clips.class_names
+        return clips
+
+    def take_out(
+        self, training: ClipSet, validation: ClipSet | None, test: ClipSet | None
+    ) -> tuple[ClipSet, ClipSet | None, ClipSet | None]:
+        """Take the validation and test sets that have no paths out of the training data."""
+        share = self.get("validation_split")
+        parts = split(
+            training,
+            training_folds=self.get("training_folds"),
+            test_folds=None if test else self.get("test_folds"),
+            validation_folds=None if validation else self.get("validation_folds"),
+            validation_split=0.0 if validation else DEFAULT_VALIDATION_SPLIT if share is None else share,
+            test_split=0.0 if test else self.get("test_split") or 0.0,
+            split_by=self.get("split_by"),
+            seed=self.seed,
+        )
+        validation = validation or (parts.validation if len(parts.validation) else None)
+        return parts.training, validation, test or (parts.test if len(parts.test) else None)
 
 
 def _warn_shared(training: ClipSet | None, other: ClipSet | None, part: str) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -142,7 +142,7 @@ def split(
     return Splits(training, validation, test)
 
 
-def _by(clips: ClipSet, belongs) -> tuple[ClipSet, ClipSet]:
+def _by(clips: ClipSet, belongs: Callable[[Clip], bool]) -> tuple[ClipSet, ClipSet]:
     return (
         clips.with_clips(clip for clip in clips if not belongs(clip)),
         clips.with_clips(clip for clip in clips if belongs(clip)),

@@ -42,7 +42,7 @@ class PatchStore:
         """Add patches, shape (n, *item_shape), at the end."""
         if patches.shape[1:] != self.item_shape:
             raise ValueError(f"patches of shape {patches.shape[1:]}, expected {self.item_shape}")
-        data = memoryview(np.ascontiguousarray(patches, dtype=self.dtype)).cast("B") if len(patches) else b""
+        data = np.ascontiguousarray(patches, dtype=self.dtype).data.cast("B") if len(patches) else memoryview(b"")
         with self._lock:
             self._file.seek(self._n * self._item_bytes)
             try:
@@ -88,7 +88,7 @@ class PatchStore:
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def _read(self, start: int, out: np.ndarray) -> None:
-        data = memoryview(out).cast("B") if out.size else memoryview(b"")
+        data = out.data.cast("B") if out.size else memoryview(b"")
         with self._lock:
             self._file.seek(start * self._item_bytes)
             while data:

@@ -84,7 +84,7 @@ def _decided(decisions: ClipDecisions, class_names: Sequence[str]) -> list[tuple
     rows = []
     for scores, decided in zip(decisions.scores, decisions.decided):
         if np.ndim(decided):
-            name = ";".join(class_names[i] for i in np.flatnonzero(decided)) or UNKNOWN_NAME
+            name = ";".join(class_names[int(i)] for i in np.flatnonzero(decided)) or UNKNOWN_NAME
         else:
             name = UNKNOWN_NAME if decided == UNKNOWN else class_names[decided]
         rows.append((name, float(scores.max())))

@@ -80,7 +80,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; a ratio that doesn't exist is None."""
-        data = {
+        data: dict[str, Any] = {
             "name": self.name,
             "class_names": list(self.class_names),
             "multi_label": self.multi_label,
@@ -90,10 +90,10 @@ class Report:
             **({"mean_average_precision": self.mean_average_precision} if self.multi_label else {}),
             "wrong_clips": list(self.wrong),
         }
-        if self.clip_confusion is not None:
+        if self.patch_confusion is not None and self.clip_confusion is not None:
             data["patch_confusion"] = self.patch_confusion.tolist()
             data["clip_confusion"] = self.clip_confusion.tolist()
-        return _finite(data)
+        return {key: _finite(value) for key, value in data.items()}
 
     def table(self) -> str:
         """The report as plain text for a terminal."""
@@ -244,12 +244,12 @@ def _write(report: Report, folder: Path) -> list[Path]:
         write_text(folder / f"{stem}_report.json", json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"),
         write_text(folder / f"{stem}_report.txt", report.table()),
     ]
-    if report.clip_confusion is None:
-        return files
     for unit, matrix, accuracy in (
         ("clip", report.clip_confusion, report.clip_accuracy),
         ("patch", report.patch_confusion, report.patch_accuracy),
     ):
+        if matrix is None:
+            continue
         path = folder / f"{stem}_confusion_{unit}.csv"
         with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")

@@ -6,12 +6,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from types import ModuleType
+from typing import Any
 
 from pyaed.errors import UserError
 
 
-def import_tensorflow() -> ModuleType:
+def import_tensorflow() -> Any:
     """Return the ``tensorflow`` module, imported without its start-up chatter.
 
     Raises
@@ -36,7 +36,7 @@ def import_tensorflow() -> ModuleType:
     return tensorflow
 
 
-def import_keras() -> ModuleType:
+def import_keras() -> Any:
     """Return the ``keras`` module (version 3, TensorFlow backend).
 
     Raises

@@ -3,7 +3,7 @@
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
         raise UserError(f"{path}: Keras can't load this model ({keras2._line(error)})") from error
 
 
-def save(model: Any, path: str | os.PathLike[str], metadata: Any = None, state: dict | None = None) -> Path:
+def save(model: Any, path: str | os.PathLike[str], metadata: Any = None, state: Mapping[str, Any] | None = None) -> Path:
     """Save a model as `.keras` or `.h5` with the `pyaed` metadata inside; the file appears whole or not at all.
 
     Parameters
@@ -119,7 +119,7 @@ def as_input(model: Any, patches: np.ndarray) -> np.ndarray:
     return patches
 
 
-def _inference(model: Any) -> Callable:
+def _inference(model: Any) -> Any:
     from pyaed.models.keras import import_tensorflow
 
     tf = import_tensorflow()

@@ -135,7 +135,7 @@ def _patch_shape(configured: Any, features: Sequence[int] | None) -> tuple[int, 
     return shapes[0]
 
 
-def _choice(model_cfg: Any, key: str, default: Any, choices: tuple) -> Any:
+def _choice(model_cfg: Any, key: str, default: Any, choices: tuple[Any, ...]) -> Any:
     value = getattr(model_cfg, key, None)
     if value is None or value == "":
         return default

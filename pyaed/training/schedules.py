@@ -57,19 +57,19 @@ def cosine_restarts(
     """Periods of ``first_decay_steps * t_mul**i`` epochs; the part above `end_lr` shrinks by `m_mul` each time."""
 
     def schedule(epoch: int) -> float:
-        period, height = float(first_decay_steps), initial_lr - end_lr
-        while epoch >= period:
-            epoch -= period
+        at, period, height = float(epoch), float(first_decay_steps), initial_lr - end_lr
+        while at >= period:
+            at -= period
             period *= t_mul
             height *= m_mul
-        return _half_cosine(end_lr + height, end_lr, epoch / period)
+        return _half_cosine(end_lr + height, end_lr, at / period)
 
     return schedule
 
 
 def polynomial(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: float, power: float = 0.5) -> Schedule:
     def schedule(epoch: int) -> float:
-        return end_lr + (initial_lr - end_lr) * (1.0 - _after_hold(epoch, hold_steps, decay_steps)) ** power
+        return end_lr + (initial_lr - end_lr) * math.pow(1.0 - _after_hold(epoch, hold_steps, decay_steps), power)
 
     return schedule
 
@@ -133,7 +133,7 @@ def make(name: str, arguments: Mapping[str, Any] | None) -> Schedule:
     return SCHEDULES[name](**arguments)
 
 
-def check_arguments(key: str, function: Callable, arguments: Mapping[str, Any]) -> None:
+def check_arguments(key: str, function: Callable[..., object], arguments: Mapping[str, object]) -> None:
     """Raise UserError when `arguments` doesn't fit the keyword arguments that `function` names."""
     known = {
         name: parameter

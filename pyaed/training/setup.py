@@ -148,13 +148,13 @@ def _scheduler(schedule: Any) -> Any:
 
 
 def _formula(key: str, text: str) -> Any:
-    evaluate = compile_lambda(text, key)
-    takes_rate = evaluate.n_arguments == 2
-    if evaluate.n_arguments not in (1, 2):
+    formula = compile_lambda(text, key)
+    n_arguments = len(formula.names)
+    if n_arguments not in (1, 2):
         raise UserError(f"{key}: expected 'lambda epoch, lr: ...' or 'lambda epoch: ...'")
 
     def schedule(epoch: int, rate: float) -> float:
-        value = evaluate(epoch, rate) if takes_rate else evaluate(epoch)
+        value = formula(*(epoch, rate)[:n_arguments])
         if value < 0:
             raise UserError(f"{key}: the formula gives the learning rate {value:g} in epoch {epoch}")
         return value
