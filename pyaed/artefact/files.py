@@ -8,6 +8,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def embed_tflite(content: bytes, metadata: ModelMetadata) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def write_state(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
+def write_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Put where a training stands into a ``.keras`` file, for `read_state`."""
     _write_member(Path(path), STATE_MEMBER, json.dumps(state))
 

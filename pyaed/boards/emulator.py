@@ -11,6 +11,7 @@ import tempfile
 import time
 import weakref
 from pathlib import Path
+from typing import IO
 
 from pyaed.boards.description import Machine, boards, find_board
 from pyaed.errors import UserError, nearest
@@ -42,7 +43,7 @@ def _machine(name: str) -> Machine:
     return board.emulator
 
 
-def _stop(process: subprocess.Popen, *files) -> None:
+def _stop(process: subprocess.Popen[bytes], *files: IO[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     process.wait()
@@ -77,7 +78,9 @@ class Emulator:
         Without QEMU, without the image, for an unknown board, or when QEMU ends at once (with what it said).
     """
 
-    def __init__(self, elf, board: str = "mps2_an505", transport: str = "tcp", icount: bool = False):
+    def __init__(
+        self, elf: str | os.PathLike[str], board: str = "mps2_an505", transport: str = "tcp", icount: bool = False
+    ):
         machine = _machine(board)
         if transport not in ("tcp", "pty"):
             raise UserError(
@@ -94,7 +97,7 @@ class Emulator:
         command += ["-semihosting-config", "enable=on,target=native", *(counting if icount else [])]
         self._output = tempfile.TemporaryFile(prefix="pyaed-qemu-")  # noqa: SIM115 - closed by _stop
         with contextlib.ExitStack() as stack:
-            fds = ()
+            fds: tuple[int, ...] = ()
             if transport == "tcp":
                 # Our own listening socket, handed to QEMU: the port is free, and is known.
                 listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
@@ -151,9 +154,9 @@ class Emulator:
             text = "\n".join(lines).strip()
             raise UserError(f"the emulator {how}" + (f": {text}" if text else " without a word"))
 
-    def connect(self, **options) -> Board:
+    def connect(self, retries: int = 2, timeout: float | None = None) -> Board:
         """Return the board behind the serial port, an object that notices when the emulator ends."""
-        return Board(self.url, check=self.check, **options)
+        return Board(self.url, check=self.check, retries=retries, timeout=timeout)
 
     def stop(self) -> None:
         """End QEMU and wait for its end. May be called again."""
@@ -162,5 +165,5 @@ class Emulator:
     def __enter__(self) -> "Emulator":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

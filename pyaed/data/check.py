@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.data.clips import Clip, ClipSet
 from pyaed.data.decode import decode
@@ -85,7 +86,7 @@ def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, workers: int | No
     return findings
 
 
-def clipped_share(audio: np.ndarray) -> float:
+def clipped_share(audio: npt.NDArray[np.float32]) -> float:
     """Return the share of samples in runs of at least `CLIPPED_RUN` at a peak near full scale."""
     level = np.abs(audio)
     peak = level.max(initial=0.0)

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 import soxr
 
@@ -11,7 +12,7 @@ from pyaed.errors import UserError
 RATES = (1000, 768000)  # what a sample rate may plausibly be; a wild value would make the resampler's output huge
 
 
-def decode(path: str | os.PathLike[str], target_rate: int, max_seconds: float | None = None) -> np.ndarray:
+def decode(path: str | os.PathLike[str], target_rate: int, max_seconds: float | None = None) -> npt.NDArray[np.float32]:
     """Decode a wav, flac, ogg or mp3 file, mix it to mono and resample it with soxr HQ.
 
     Parameters

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 import soxr
 
@@ -16,7 +17,7 @@ from pyaed.data.cache import cache_limit, cache_root, entry_key, entry_path, loa
 from pyaed.data.clips import Clip, ClipSet, listing
 from pyaed.data.preprocess import load_pcm, preprocessing_settings
 from pyaed.data.store import PatchStore
-from pyaed.dsp import feature_hash
+from pyaed.dsp import FeatureSpec, feature_hash
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.progress import progress
@@ -41,8 +42,8 @@ class PatchSet:
         Clips that couldn't be used, with the reason; only when skipping was asked for.
     """
 
-    patches: PatchStore | np.ndarray
-    clip_index: np.ndarray
+    patches: PatchStore | npt.NDArray[np.float32]
+    clip_index: npt.NDArray[np.int32]
     clips: tuple[Clip, ...]
     skipped: tuple[tuple[Clip, str], ...] = ()
 
@@ -50,11 +51,11 @@ class PatchSet:
         return len(self.patches)
 
     @property
-    def clip_labels(self) -> np.ndarray:
+    def clip_labels(self) -> npt.NDArray[np.int32]:
         """Class index of every clip, int32 (n_clips,); for clips with exactly one label."""
         return np.array([clip.label for clip in self.clips], dtype=np.int32)
 
-    def clip_targets(self, n_classes: int) -> np.ndarray:
+    def clip_targets(self, n_classes: int) -> npt.NDArray[np.float32]:
         """Labels of every clip as zeros and ones, float32 (n_clips, n_classes); the form for several labels a clip."""
         targets = np.zeros((len(self.clips), n_classes), dtype=np.float32)
         for row, clip in zip(targets, self.clips):
@@ -62,10 +63,19 @@ class PatchSet:
         return targets
 
 
+class PatchMaker(Protocol):
+    """What makes patches: `pyaed.dsp.FrontEnd` of whole clips, `pyaed.detector.StreamFrontEnd` as a board does."""
+
+    spec: FeatureSpec
+
+    def __call__(self, pcm: npt.NDArray[np.int16], /) -> npt.NDArray[np.float32]:
+        """Return float32 (n_patches, n_features, patch_length) of int16 samples (n_samples,)."""
+
+
 def extract_features(
     clips: ClipSet | Sequence[Clip],
-    frontend: Any,
-    preprocessing: Any,
+    frontend: PatchMaker,
+    preprocessing: object,
     cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     label: str = "features",
@@ -81,8 +91,8 @@ def extract_features(
     ----------
     clips : ClipSet or sequence of Clip
         What to read.
-    frontend : pyaed.dsp.FrontEnd
-        Called with int16 samples; must be safe to call from several threads.
+    frontend : PatchMaker
+        Must be safe to call from several threads.
     preprocessing : mapping or object
         See `preprocessing_settings`.
     cache_dir : path, optional
@@ -119,7 +129,9 @@ def extract_features(
     cached = _Cached(frontend, settings, folder if cache else None)
     limit = cache_limit()
     patches = PatchStore(spec.patch_shape, folder)
-    good, counts, bad = [], [], []
+    good: list[Clip] = []
+    counts: list[int] = []
+    bad: list[tuple[Clip, str]] = []
     for clip, result in zip(clips, progress(executor(workers).map(cached, clips), len(clips), label, "clips")):
         if isinstance(result, str):
             bad.append((clip, result))
@@ -147,18 +159,18 @@ def extract_features(
 class _Cached:
     """Patches of one clip, or the reason why there are none; shared by the threads."""
 
-    def __init__(self, frontend: Any, settings: dict[str, Any], folder: Path | None):
+    def __init__(self, frontend: PatchMaker, settings: dict[str, Any], folder: Path | None):
         self.frontend, self.settings, self.folder = frontend, settings, folder
         self.hits = 0
         self._lock = threading.Lock()
 
-    def __call__(self, clip: Clip) -> np.ndarray | str:
+    def __call__(self, clip: Clip) -> npt.NDArray[np.float32] | str:
         try:
             return self._patches(clip)
         except UserError as error:
             return str(error)
 
-    def _patches(self, clip: Clip) -> np.ndarray:
+    def _patches(self, clip: Clip) -> npt.NDArray[np.float32]:
         spec = self.frontend.spec
         folder = self.folder  # another thread may give the cache up meanwhile
         if folder is None:
@@ -184,7 +196,7 @@ class _Cached:
             self.folder = None
         return patches
 
-    def _compute(self, clip: Clip) -> np.ndarray:
+    def _compute(self, clip: Clip) -> npt.NDArray[np.float32]:
         spec = self.frontend.spec
         pcm = load_pcm(clip.path, self.settings)
         if not spec.n_patches(len(pcm)):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.data.decode import decode
 from pyaed.dsp import to_int16
@@ -24,7 +25,7 @@ PREPROCESSING_DEFAULTS: dict[str, Any] = {
 AMIN = 1e-5**2  # power below which librosa.amplitude_to_db clips
 
 
-def preprocessing_settings(preprocessing: Any) -> dict[str, Any]:
+def preprocessing_settings(preprocessing: object) -> dict[str, Any]:
     """Return the settings as a plain dict with every key of `PREPROCESSING_DEFAULTS`.
 
     Parameters
@@ -40,7 +41,9 @@ def preprocessing_settings(preprocessing: Any) -> dict[str, Any]:
         For a value out of range.
     """
     settings = {
-        key: preprocessing.get(key, default) if isinstance(preprocessing, Mapping) else getattr(preprocessing, key, default)
+        key: preprocessing.get(key, default)
+        if isinstance(preprocessing, Mapping)
+        else getattr(preprocessing, key, default)
         for key, default in PREPROCESSING_DEFAULTS.items()
     }
     for key in ("target_rate", "frame_length", "hop_length"):
@@ -67,7 +70,9 @@ def preprocessing_settings(preprocessing: Any) -> dict[str, Any]:
     return settings
 
 
-def non_silent_intervals(audio: np.ndarray, top_db: float, frame_length: int, hop_length: int) -> np.ndarray:
+def non_silent_intervals(
+    audio: npt.NDArray[np.float32], top_db: float, frame_length: int, hop_length: int
+) -> npt.NDArray[np.intp]:
     """Find the stretches that are less than `top_db` below the loudest frame, as librosa.effects.split 0.11 does.
 
     A frame's level is the RMS of `frame_length` samples around a multiple of `hop_length` (zeros beyond the ends). The
@@ -100,7 +105,7 @@ def non_silent_intervals(audio: np.ndarray, top_db: float, frame_length: int, ho
     return np.minimum(edges, len(audio)).reshape(-1, 2)
 
 
-def preprocess(audio: np.ndarray, rate: int, preprocessing: Any) -> np.ndarray:
+def preprocess(audio: npt.NDArray[np.float32], rate: int, preprocessing: object) -> npt.NDArray[np.int16]:
     """Cut, remove silence, lengthen and round to int16.
 
     The order is that of ST's zoo: cut to `max_length`; repeat to `min_length` if `lengthen` is 'before'; join the
@@ -136,7 +141,7 @@ def preprocess(audio: np.ndarray, rate: int, preprocessing: Any) -> np.ndarray:
     return to_int16(audio)
 
 
-def load_pcm(path: str | os.PathLike[str], preprocessing: Any) -> np.ndarray:
+def load_pcm(path: str | os.PathLike[str], preprocessing: object) -> npt.NDArray[np.int16]:
     """Decode and preprocess one clip.
 
     Returns
@@ -157,5 +162,5 @@ def load_pcm(path: str | os.PathLike[str], preprocessing: Any) -> np.ndarray:
     return pcm
 
 
-def _repeat(audio: np.ndarray, n_samples: int) -> np.ndarray:
+def _repeat(audio: npt.NDArray[np.float32], n_samples: int) -> npt.NDArray[np.float32]:
     return np.resize(audio, n_samples) if 0 < len(audio) < n_samples else audio

@@ -126,7 +126,9 @@ class _Section:
         else:
             for key, value in (("audio", audio), ("csv", table)):
                 if not value:
-                    raise UserError(f"dataset.{part}_{key}_path is missing; a set needs its audio_path and its csv_path")
+                    raise UserError(
+                        f"dataset.{part}_{key}_path is missing; a set needs its audio_path and its csv_path"
+                    )
             clips = read_clips(audio, table, selection, self.missing)
         self.names = clips.class_names
         return clips

@@ -127,7 +127,7 @@ def split(
     if split_by == "fold" and not named["validation_folds"]:
         if not has_folds:
             raise UserError("dataset.split_by is 'fold', but the CSV gives no fold for every clip; use 'random'")
-        left = sorted({clip.fold for clip in rest})
+        left = sorted({clip.fold for clip in rest if clip.fold is not None})
         count = min(max(1, round(validation_split * len(left))), len(left) - 1) if validation_split else 0
         named["validation_folds"] = frozenset(left[len(left) - count :])
         log.info("validation set: fold %s, by the column 'fold'", listing(left[len(left) - count :]) or "none")

@@ -4,8 +4,10 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.errors import UserError
 
@@ -38,7 +40,7 @@ class PatchStore:
             self._file = tempfile.TemporaryFile(prefix="patches.", buffering=0)  # noqa: SIM115
         self._folder = folder
 
-    def append(self, patches: np.ndarray) -> None:
+    def append(self, patches: npt.NDArray[np.float32]) -> None:
         """Add patches, shape (n, *item_shape), at the end."""
         if patches.shape[1:] != self.item_shape:
             raise ValueError(f"patches of shape {patches.shape[1:]}, expected {self.item_shape}")
@@ -66,7 +68,9 @@ class PatchStore:
     def ndim(self) -> int:
         return len(self.shape)
 
-    def __getitem__(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
+    def __getitem__(
+        self, rows: slice | Sequence[int] | npt.NDArray[np.integer[Any] | np.bool_]
+    ) -> npt.NDArray[np.float32]:
         """Read the patches of a slice or of an array of indices (or of switches) into memory."""
         if isinstance(rows, slice):
             start, stop, step = rows.indices(self._n)
@@ -84,10 +88,10 @@ class PatchStore:
             self._read(int(row), out[i : i + 1])
         return out
 
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
 
-    def _read(self, start: int, out: np.ndarray) -> None:
+    def _read(self, start: int, out: npt.NDArray[np.float32]) -> None:
         data = out.data.cast("B") if out.size else memoryview(b"")
         with self._lock:
             self._file.seek(start * self._item_bytes)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.dsp import to_int16
 from pyaed.errors import UserError
@@ -24,53 +25,61 @@ SNR_DB = (12.0, 32.0)
 DISTRACTOR_SHARE, DISTRACTOR_DB = 0.25, (-30.0, -18.0)
 
 Rng = np.random.Generator
+Signal = npt.NDArray[np.float64]
 
 
-def _time(n: int, rate: int) -> np.ndarray:
+def _time(n: int, rate: int) -> Signal:
     return np.arange(n) / rate
 
 
-def _noise(rng: Rng, n: int, exponent: float) -> np.ndarray:
+def _normal(sound: Signal, measured: Signal) -> Signal:
+    """Scale a sound so that its `measured` part has RMS 1."""
+    scaled: Signal = sound / max(np.sqrt(np.mean(measured**2)), 1e-12)
+    return scaled
+
+
+def _noise(rng: Rng, n: int, exponent: float) -> Signal:
     """Noise whose power falls as 1/f**exponent, RMS 1."""
     spectrum = np.fft.rfft(rng.standard_normal(n))
     spectrum *= np.maximum(np.arange(len(spectrum)), 1) ** (-exponent / 2)
     noise = np.fft.irfft(spectrum, n)
-    return noise / max(np.sqrt(np.mean(noise**2)), 1e-12)
+    return _normal(noise, noise)
 
 
-def _band_noise(rng: Rng, n: int, rate: int, low: float, high: float) -> np.ndarray:
+def _band_noise(rng: Rng, n: int, rate: int, low: float, high: float) -> Signal:
     spectrum = np.fft.rfft(rng.standard_normal(n))
     frequency = np.fft.rfftfreq(n, 1 / rate)
     spectrum *= 1 / (1 + (low / np.maximum(frequency, 1)) ** 4) / (1 + (frequency / high) ** 4)
     noise = np.fft.irfft(spectrum, n)
-    return noise / max(np.sqrt(np.mean(noise**2)), 1e-12)
+    return _normal(noise, noise)
 
 
-def _edges(n: int, rate: int, attack_s: float, release_s: float) -> np.ndarray:
+def _edges(n: int, rate: int, attack_s: float, release_s: float) -> Signal:
     """Envelope that rises and falls linearly."""
     t = _time(n, rate)
     return np.clip(np.minimum(t / attack_s, (n / rate - t) / release_s), 0, 1)
 
 
-def _place(out: np.ndarray, event: np.ndarray, start_s: float, rate: int) -> None:
+def _place(out: Signal, event: Signal, start_s: float, rate: int) -> None:
     start = int(start_s * rate)
     part = event[: max(0, len(out) - start)]
     out[start : start + len(part)] += part
 
 
-def _onsets(rng: Rng, seconds: float, period_s: float, jitter: float) -> np.ndarray:
+def _onsets(rng: Rng, seconds: float, period_s: float, jitter: float) -> Signal:
     """Times of a rhythm; the first falls into the first quarter second or period, so that every clip has one."""
     first = rng.uniform(0, min(period_s, 0.25))
     times = first + period_s * np.arange(int(seconds / period_s) + 1)
     return np.clip(times + rng.uniform(-jitter, jitter, len(times)) * period_s, 0, seconds)
 
 
-def _tone(rng: Rng, phase: np.ndarray, brightness: float) -> np.ndarray:
+def _tone(rng: Rng, phase: Signal, brightness: float) -> Signal:
     """A few harmonics over a phase in cycles."""
-    return sum(brightness ** (k - 1) * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 5))
+    harmonics = (brightness ** (k - 1) * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 5))
+    return sum(harmonics, np.zeros(len(phase)))
 
 
-def alarm(rng: Rng, n: int, rate: int) -> np.ndarray:
+def alarm(rng: Rng, n: int, rate: int) -> Signal:
     """Beeps of one or two constant pitches in a strict rhythm."""
     out = np.zeros(n)
     period, duty = rng.uniform(0.18, 0.5), rng.uniform(0.3, 0.6)
@@ -83,7 +92,7 @@ def alarm(rng: Rng, n: int, rate: int) -> np.ndarray:
     return out
 
 
-def siren(rng: Rng, n: int, rate: int) -> np.ndarray:
+def siren(rng: Rng, n: int, rate: int) -> Signal:
     """One continuous tone that glides up and down."""
     low = rng.uniform(350, 900)
     high = low * rng.uniform(1.8, 2.8)
@@ -93,7 +102,7 @@ def siren(rng: Rng, n: int, rate: int) -> np.ndarray:
     return _tone(rng, phase, rng.uniform(0.1, 0.6))
 
 
-def chirps(rng: Rng, n: int, rate: int) -> np.ndarray:
+def chirps(rng: Rng, n: int, rate: int) -> Signal:
     """Groups of short high sweeps."""
     out = np.zeros(n)
     low, high = rng.uniform(1800, 3500), rng.uniform(3000, 6500)
@@ -108,7 +117,7 @@ def chirps(rng: Rng, n: int, rate: int) -> np.ndarray:
     return out
 
 
-def knocks(rng: Rng, n: int, rate: int) -> np.ndarray:
+def knocks(rng: Rng, n: int, rate: int) -> Signal:
     """Groups of dull, quickly damped blows."""
     out = np.zeros(n)
     pitch, decay = rng.uniform(100, 450), rng.uniform(0.015, 0.06)
@@ -124,7 +133,7 @@ def knocks(rng: Rng, n: int, rate: int) -> np.ndarray:
     return out
 
 
-def clock(rng: Rng, n: int, rate: int) -> np.ndarray:
+def clock(rng: Rng, n: int, rate: int) -> Signal:
     """Sharp, bright ticks in a strict rhythm, every second one duller."""
     out = np.zeros(n)
     pitch, decay = rng.uniform(1500, 4500), rng.uniform(0.003, 0.012)
@@ -137,18 +146,21 @@ def clock(rng: Rng, n: int, rate: int) -> np.ndarray:
     return out
 
 
-def engine(rng: Rng, n: int, rate: int) -> np.ndarray:
+def engine(rng: Rng, n: int, rate: int) -> Signal:
     """A low, steady, rough hum whose speed drifts."""
     t = _time(n, rate)
     drift = rng.uniform(0, 0.12) * np.sin(2 * np.pi * (rng.uniform(0.1, 0.6) * t + rng.uniform()))
     speed = rng.uniform(35, 110) * (1 + drift)
     phase = np.cumsum(speed) / rate
     falloff = rng.uniform(0.6, 1.3)
-    hum = sum(rng.uniform(0.3, 1) * k**-falloff * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 25))
-    return hum * (1 + rng.uniform(0.1, 0.6) * np.sin(np.pi * phase)) + rng.uniform(0.05, 0.4) * _noise(rng, n, 1)
+    harmonics = (
+        rng.uniform(0.3, 1) * k**-falloff * np.sin(2 * np.pi * (k * phase + rng.uniform())) for k in range(1, 25)
+    )
+    hum: Signal = sum(harmonics, np.zeros(n)) * (1 + rng.uniform(0.1, 0.6) * np.sin(np.pi * phase))
+    return hum + rng.uniform(0.05, 0.4) * _noise(rng, n, 1)
 
 
-def noise_bursts(rng: Rng, n: int, rate: int) -> np.ndarray:
+def noise_bursts(rng: Rng, n: int, rate: int) -> Signal:
     """Puffs of noise with pauses."""
     out = np.zeros(n)
     low = rng.uniform(200, 2000)
@@ -160,25 +172,25 @@ def noise_bursts(rng: Rng, n: int, rate: int) -> np.ndarray:
     return out
 
 
-def wind(rng: Rng, n: int, rate: int) -> np.ndarray:
+def wind(rng: Rng, n: int, rate: int) -> Signal:
     """Noise that never pauses and swells slowly."""
     low = rng.uniform(100, 800)
     gust = 1 + 0.5 * np.sin(2 * np.pi * (rng.uniform(0.15, 0.6) * _time(n, rate) + rng.uniform()))
     return _band_noise(rng, n, rate, low, low * rng.uniform(2, 6)) * gust
 
 
-CLASSES: dict[str, Callable[[Rng, int, int], np.ndarray]] = {
+CLASSES: dict[str, Callable[[Rng, int, int], Signal]] = {
     f.__name__: f for f in (alarm, chirps, clock, engine, knocks, noise_bursts, siren, wind)
 }
 
 
-def _level(sound: np.ndarray) -> np.ndarray:
+def _level(sound: Signal) -> Signal:
     """Scale to RMS 1 over the loudest tenth of the samples, so that sparse events and steady ones are alike."""
     loudest = np.sort(np.abs(sound))[-max(1, len(sound) // 10) :]
-    return sound / max(np.sqrt(np.mean(loudest**2)), 1e-12)
+    return _normal(sound, loudest)
 
 
-def _reverberate(rng: Rng, sound: np.ndarray, rate: int) -> np.ndarray:
+def _reverberate(rng: Rng, sound: Signal, rate: int) -> Signal:
     tail_s, wet = rng.uniform(0.05, 0.5), rng.uniform(0, 0.4)
     m = int(tail_s * rate)
     tail = rng.standard_normal(m) * np.exp(-6.9 * _time(m, rate) / tail_s)
@@ -188,7 +200,7 @@ def _reverberate(rng: Rng, sound: np.ndarray, rate: int) -> np.ndarray:
     return np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(tail, size), size)[: len(sound)]
 
 
-def render(category: str, rng: Rng) -> tuple[np.ndarray, int]:
+def render(category: str, rng: Rng) -> tuple[npt.NDArray[np.int16], int]:
     """Make one clip.
 
     Parameters

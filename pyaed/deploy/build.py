@@ -7,6 +7,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pyaed.boards import BoardDescription, find_board
 from pyaed.errors import UserError, nearest
@@ -49,6 +50,13 @@ def find_tool(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
 
 
+def _needed_tool(name: str) -> str:
+    found = find_tool(name)
+    if found is None:
+        raise UserError(f"building an image needs {name}, which is not installed: {TOOLS[name]}")
+    return found
+
+
 @dataclass(frozen=True)
 class Image:
     """A linked image.
@@ -71,7 +79,7 @@ class Image:
     flash_rooms: dict[str, int]
     ram_rooms: dict[str, int]
 
-    def table(self) -> list[dict]:
+    def table(self) -> list[dict[str, Any]]:
         """Return one row per room, largest first: room, flash, ram in bytes; the sums and limits last."""
         rooms = sorted(
             self.flash_rooms | self.ram_rooms, key=lambda r: -self.flash_rooms.get(r, 0) - self.ram_rooms.get(r, 0)
@@ -114,10 +122,8 @@ def build_image(
     board = description.name
     if not (folder / "aed_engine_model.h").is_file():
         raise UserError(f"{folder} holds no generated sources: generate them with `pyaed deploy`")
-    for tool, line in TOOLS.items():
-        if find_tool(tool) is None:
-            raise UserError(f"building an image needs {tool}, which is not installed: {line}")
-    cmake, ninja = find_tool("cmake"), find_tool("ninja")
+    _needed_tool("arm-none-eabi-gcc")
+    cmake, ninja = _needed_tool("cmake"), find_tool("ninja")
     root = source_root()
     log = folder / f"build_{board}.log"
     with tempfile.TemporaryDirectory(prefix="pyaed-build-") as build, atomic_path(folder / board) as target:

@@ -9,8 +9,8 @@ from pyaed.detector.settings import DetectorSettings
 
 def memory_size(detector: DetectorSettings) -> int:
     """Return the bytes of RAM that an image keeps for the events of these settings."""
-    of_a_class = ffi.sizeof("float") + ffi.sizeof("aed_event")  # as AED_DETECTOR_SIZE has it
-    return c_values(detector)["events_size"] + len(detector.on) * of_a_class
+    of_a_class: int = ffi.sizeof("float") + ffi.sizeof("aed_event")  # as AED_DETECTOR_SIZE has it
+    return int(c_values(detector)["events_size"]) + len(detector.on) * of_a_class
 
 
 def c_values(detector: DetectorSettings) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.detector._detector import ffi, lib
 from pyaed.detector.settings import DetectorSettings, patch_samples
 from pyaed.dsp import FrontEnd
 
 
-def events_config(detector: DetectorSettings) -> tuple[Any, list]:
+def events_config(detector: DetectorSettings) -> tuple[Any, list[Any]]:
     """The C configuration, and what has to live as long as it."""
     on, off = ffi.new("float[]", detector.on), ffi.new("float[]", detector.off)
     values = {
@@ -45,7 +46,7 @@ class EventFinder:
         if status != lib.AED_OK:
             raise RuntimeError(f"aed_events_init: status {status} for {detector}")  # the schema's ranges are stricter
 
-    def push(self, scores: np.ndarray | None) -> list[dict[str, Any]]:
+    def push(self, scores: npt.NDArray[np.float32] | None) -> list[dict[str, Any]]:
         """Take the scores of the next patch, float32 (n_classes,), or None for silence; return the events that ended."""
         if scores is None:
             pointer = ffi.NULL
@@ -64,7 +65,7 @@ class EventFinder:
     @property
     def decision(self) -> int:
         """Index of the class that is detected now, -1 for none."""
-        return lib.aed_events_decision(self._events)
+        return int(lib.aed_events_decision(self._events))
 
     def _ended(self) -> list[dict[str, Any]]:
         found = (self._found[i] for i in range(self._n[0]))
@@ -72,7 +73,7 @@ class EventFinder:
 
 
 def find_events(
-    probabilities: np.ndarray, detector: DetectorSettings, classified: Sequence[bool] | None = None
+    probabilities: npt.NDArray[np.float32], detector: DetectorSettings, classified: Sequence[bool] | None = None
 ) -> list[dict[str, Any]]:
     """Find the events of one recording.
 
@@ -114,13 +115,15 @@ class StreamFrontEnd:
         self.spec.check_deployable()
         self._front_end = FrontEnd(self.spec)
 
-    def __call__(self, pcm: np.ndarray) -> np.ndarray:
+    def __call__(self, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         """Return float32 (n_patches, n_features, patch_length) of int16 samples (n_samples,)."""
         pcm = np.ascontiguousarray(pcm, np.int16)
         return self._front_end.patches(self._front_end.compute(pcm, self.spec.n_stream_frames(len(pcm))))
 
 
-def loud_patches(pcm: np.ndarray, n_patches: int, detector: DetectorSettings) -> tuple[np.ndarray, np.ndarray]:
+def loud_patches(
+    pcm: npt.NDArray[np.int16], n_patches: int, detector: DetectorSettings
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint32]]:
     """Tell which patches of a recording the silence gate lets through.
 
     Parameters

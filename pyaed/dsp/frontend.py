@@ -5,12 +5,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.dsp._dsp import ffi, lib
-from pyaed.dsp.spec import CLIP_MAXIMUM, FeatureSpec
+from pyaed.dsp.spec import CLIP_MAXIMUM, PAD_MODES, FeatureSpec, PadMode
 from pyaed.dsp.tables import Tables, make_tables
 from pyaed.errors import UserError
 from pyaed.workers import executor
+
+Pcm = npt.NDArray[np.int16]
+Floats = npt.NDArray[np.float32]
 
 TABLE_TYPES = {
     "window": "float *",
@@ -56,12 +60,13 @@ def instruction_sets() -> list[str]:
     return [name for name, isa in ISAS.items() if lib.aed_isa_available(isa)]
 
 
-def to_int16(audio: np.ndarray) -> np.ndarray:
+def to_int16(audio: npt.ArrayLike) -> Pcm:
     """Round float samples (full scale 1.0) to int16: ``rint(32768 x)`` with ties to even, clipped."""
-    return np.clip(np.rint(np.asarray(audio, np.float32) * np.float32(32768)), -32768, 32767).astype(np.int16)
+    scaled: Floats = np.rint(np.asarray(audio, np.float32) * np.float32(32768))
+    return np.clip(scaled, -32768, 32767).astype(np.int16)
 
 
-def to_pcm(clip: np.ndarray) -> np.ndarray:
+def to_pcm(clip: Pcm | Floats) -> Pcm:
     """Return a clip as int16: floats in -1 .. 1 are rounded by :func:`to_int16`.
 
     Parameters
@@ -79,15 +84,17 @@ def to_pcm(clip: np.ndarray) -> np.ndarray:
     UserError
         When a float clip holds NaN or infinity.
     """
-    clip = np.asarray(clip)
-    if clip.ndim != 1 or clip.dtype not in (np.int16, np.float32):
-        raise TypeError(f"expected a one-dimensional int16 or float32 array, got {clip.dtype} with shape {clip.shape}")
-    if clip.dtype == np.int16:
-        return clip
-    bad = np.flatnonzero(~np.isfinite(clip))
+    samples: np.ndarray = np.asarray(clip)
+    if samples.ndim != 1 or samples.dtype not in (np.int16, np.float32):
+        raise TypeError(
+            f"expected a one-dimensional int16 or float32 array, got {samples.dtype} with shape {samples.shape}"
+        )
+    if samples.dtype == np.int16:
+        return samples
+    bad = np.flatnonzero(~np.isfinite(samples))
     if len(bad):
-        raise UserError(f"clip: sample {bad[0]} is {clip[bad[0]]}, expected finite values between -1 and 1")
-    return to_int16(clip)
+        raise UserError(f"clip: sample {bad[0]} is {samples[bad[0]]}, expected finite values between -1 and 1")
+    return to_int16(samples)
 
 
 #: Numpy asks for huge pages where an array takes 4 MiB or more. Fresh memory in small pages costs as much time as the
@@ -99,11 +106,11 @@ SLAB_BYTES, HUGE_PAGE_BYTES = 8 << 20, 2 << 20
 GROUP_SAMPLES = 1 << 20
 
 
-def slabs() -> Callable[[tuple[int, ...]], np.ndarray]:
+def slabs() -> Callable[[tuple[int, ...]], Floats]:
     """Return a function that makes uninitialised float32 arrays of given shapes, many of them in one piece of memory."""
     slab, used = np.empty(0, np.float32), 0
 
-    def empty(shape: tuple[int, ...]) -> np.ndarray:
+    def empty(shape: tuple[int, ...]) -> Floats:
         nonlocal slab, used
         size = math.prod(shape)
         if used + size > len(slab):
@@ -115,9 +122,9 @@ def slabs() -> Callable[[tuple[int, ...]], np.ndarray]:
     return empty
 
 
-def _groups(clips: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+def _groups(clips: Iterable[Pcm | Floats]) -> Iterator[list[Pcm | Floats]]:
     """Yield the clips in groups of `GROUP_SAMPLES` and more."""
-    group: list[np.ndarray] = []
+    group: list[Pcm | Floats] = []
     samples = 0
     for clip in clips:
         group.append(clip)
@@ -166,7 +173,7 @@ class FrontEnd:
         if lib.aed_frontend_check(self.config) != lib.AED_OK:
             raise RuntimeError(f"the C front end refuses {spec}")  # FeatureSpec's own rules are stricter
 
-    def log_mel(self, clip: np.ndarray) -> np.ndarray:
+    def log_mel(self, clip: Pcm | Floats) -> Floats:
         """Return all frames of a clip.
 
         Parameters
@@ -192,18 +199,19 @@ class FrontEnd:
             lib.aed_clip_relative(ffi.from_buffer("float[]", frames), frames.size, self.relative_db)
         return frames
 
-    def padded(self, pcm: np.ndarray) -> np.ndarray:
+    def padded(self, pcm: Pcm) -> Pcm:
         """Return int16 samples with the padding that only a host can do; `compute` takes them."""
         if self.spec.center and self.spec.pad_mode != "constant":
             # A clip without a sample has nothing to repeat: it counts as silence.
-            pcm = np.pad(pcm, self.spec.n_fft // 2, mode=self.spec.pad_mode if len(pcm) else "constant")
+            mode: PadMode = next(mode for mode in PAD_MODES if mode == self.spec.pad_mode)
+            pcm = np.pad(pcm, self.spec.n_fft // 2, mode=mode if len(pcm) else PAD_MODES[0])
         return np.ascontiguousarray(pcm)
 
-    def workspace(self) -> np.ndarray:
+    def workspace(self) -> npt.NDArray[np.float64]:
         """Return the memory that one thread's work in ``dsp_c`` needs."""
         return np.empty(-(-lib.aed_clip_workspace_size(self.config, self.isa) // 8), np.float64)
 
-    def compute(self, pcm: np.ndarray, n_frames: int) -> np.ndarray:
+    def compute(self, pcm: Pcm, n_frames: int) -> Floats:
         """Return the first `n_frames` frames of int16 samples, as ``dsp_c`` gives them: float32 (n_frames, n_features)."""
         frames = np.empty((n_frames, self.spec.n_features), np.float32)
         status = lib.aed_clip_frames(
@@ -221,8 +229,8 @@ class FrontEnd:
         return frames
 
     def patches_of(
-        self, clips: Sequence[np.ndarray], empty: Callable[[tuple[int, ...]], np.ndarray] | None = None
-    ) -> list[np.ndarray]:
+        self, clips: Sequence[Pcm | Floats], empty: Callable[[tuple[int, ...]], Floats] | None = None
+    ) -> list[Floats]:
         """Return the patches of each of some clips, computed by one call of ``dsp_c``.
 
         Parameters
@@ -258,16 +266,16 @@ class FrontEnd:
             raise RuntimeError(f"aed_clips: status {status}")
         return patches
 
-    def __call__(self, clip: np.ndarray) -> np.ndarray:
+    def __call__(self, clip: Pcm | Floats) -> Floats:
         """Return the patches of a clip: int16 or float32 (n_samples,) to float32 (n_patches, n_features, patch_length)."""
         return self.patches_of([clip])[0]
 
     def batch(
         self,
-        clips: Iterable[np.ndarray],
+        clips: Iterable[Pcm | Floats],
         workers: int | None = None,
         on_clip: Callable[[int], None] | None = None,
-    ) -> list[np.ndarray]:
+    ) -> list[Floats]:
         """Return the patches of many clips, computed by several threads.
 
         Parameters
@@ -285,12 +293,12 @@ class FrontEnd:
         """
         memory = threading.local()
 
-        def work(group: list[np.ndarray]) -> list[np.ndarray]:
+        def work(group: list[Pcm | Floats]) -> list[Floats]:
             if not hasattr(memory, "empty"):
                 memory.empty = slabs()
             return self.patches_of(group, memory.empty)
 
-        patches: list[np.ndarray] = []
+        patches: list[Floats] = []
         for results in executor(workers).map(work, _groups(clips)):
             for result in results:
                 patches.append(result)
@@ -298,7 +306,7 @@ class FrontEnd:
                     on_clip(len(patches))
         return patches
 
-    def patches(self, log_mel: np.ndarray) -> np.ndarray:
+    def patches(self, log_mel: Floats) -> Floats:
         """Cut frames (n_frames, n_features) into float32 patches (n_patches, n_features, patch_length)."""
         starts = np.array(self.spec.patch_starts(len(log_mel)), np.uint32)
         log_mel = np.ascontiguousarray(log_mel, np.float32)
@@ -315,7 +323,7 @@ class FrontEnd:
         return patches
 
 
-def quantize(x: np.ndarray, scale: float, zero_point: int, dtype: np.dtype | type) -> np.ndarray:
+def quantize(x: npt.ArrayLike, scale: float, zero_point: int, dtype: npt.DTypeLike) -> np.ndarray:
     """Quantize float32 values of any shape to int8 or uint8, by TensorFlow Lite's rule as ``dsp_c`` states it.
 
     ``q = clamp(round(x / scale) + zero_point)``, a binary32 quotient, halves away from zero. A NaN gives the zero point.
@@ -323,8 +331,8 @@ def quantize(x: np.ndarray, scale: float, zero_point: int, dtype: np.dtype | typ
     x = np.ascontiguousarray(x, np.float32)
     q = np.empty(x.shape, dtype)
     function, ctype = {
-        np.dtype(np.int8): (lib.aed_quantize_s8, "int8_t *"),
-        np.dtype(np.uint8): (lib.aed_quantize_u8, "uint8_t *"),
-    }[np.dtype(dtype)]
+        "int8": (lib.aed_quantize_s8, "int8_t *"),
+        "uint8": (lib.aed_quantize_u8, "uint8_t *"),
+    }[q.dtype.name]
     function(ffi.cast("float *", x.ctypes.data), x.size, scale, zero_point, ffi.cast(ctype, q.ctypes.data))
     return q

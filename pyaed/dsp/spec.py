@@ -2,15 +2,18 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pyaed.errors import UserError, nearest
 
 WINDOWS = ("hann", "hamming", "blackman", "rectangular")
-PAD_MODES = ("constant", "reflect", "edge")
+PadMode = Literal["constant", "reflect", "edge"]
+PAD_MODES: tuple[PadMode, ...] = ("constant", "reflect", "edge")
 NORMS = (None, "slaney")
 FULL_SCALE, CLIP_MAXIMUM = "full_scale", "max"
+KINDS: dict[object, type[int] | type[float] | type[bool] | type[str]] = {int: int, float: float, bool: bool, str: str}
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class FeatureSpec:
             )
 
     @classmethod
-    def from_dict(cls, settings: dict) -> "FeatureSpec":
+    def from_dict(cls, settings: Mapping[str, Any]) -> "FeatureSpec":
         """Make a specification from :meth:`to_dict`'s result; an unknown or missing key is a `UserError`."""
         names = [field.name for field in dataclasses.fields(cls)]
         for key in settings:
@@ -135,7 +138,7 @@ class FeatureSpec:
         values = {}
         for field in dataclasses.fields(cls):
             value = settings[field.name]
-            kind = {int: int, float: float, bool: bool, str: str}.get(field.type)
+            kind = KINDS.get(field.type)
             if kind in (int, float) and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise UserError(f"feature specification: {field.name}: {value!r} is not a number")
             if kind in (bool, str) and not isinstance(value, kind):
@@ -148,7 +151,7 @@ class FeatureSpec:
         """Make a specification from the configuration's sections `feature_extraction` and `preprocessing`."""
         return cls(sample_rate=preprocessing.target_rate, **feature_extraction.model_dump())
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, in a fixed order."""
         return dataclasses.asdict(self)
 

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.dsp.spec import CLIP_MAXIMUM, FULL_SCALE, FeatureSpec
 from pyaed.errors import UserError
+
+Doubles = npt.NDArray[np.float64]
 
 LOG_OFFSET = 1e-4
 SMALLEST_DB_MEL = 1e-10  # librosa's amin: keeps the logarithm of a host-only, clip-relative scale finite
@@ -15,14 +18,14 @@ SMALLEST_DB_MEL = 1e-10  # librosa's amin: keeps the logarithm of a host-only, c
 class Tables:
     """What `aed_frontend_config` points to; `floor`, `offset` and `log_scale` are its scalars."""
 
-    window: np.ndarray  # float32 (window_length rounded up to even,)
-    twiddle: np.ndarray  # float32 (pairs, 2): cos, -sin
-    rfft_twiddle: np.ndarray  # float32 (pairs, 2): cos, -sin
-    order: np.ndarray  # uint16 (blocks of the last stage,)
-    mel_start: np.ndarray  # uint16 (n_mels,)
-    mel_count: np.ndarray  # uint16 (n_mels,)
-    mel_weight: np.ndarray  # float32 (sum of counts,)
-    dct: np.ndarray  # float32 (n_mfcc, n_mels)
+    window: npt.NDArray[np.float32]  # (window_length rounded up to even,)
+    twiddle: npt.NDArray[np.float32]  # (pairs, 2): cos, -sin
+    rfft_twiddle: npt.NDArray[np.float32]  # (pairs, 2): cos, -sin
+    order: npt.NDArray[np.uint16]  # (blocks of the last stage,)
+    mel_start: npt.NDArray[np.uint16]  # (n_mels,)
+    mel_count: npt.NDArray[np.uint16]  # (n_mels,)
+    mel_weight: npt.NDArray[np.float32]  # (sum of counts,)
+    dct: npt.NDArray[np.float32]  # (n_mfcc, n_mels)
     floor: float
     offset: float
     log_scale: float
@@ -43,7 +46,7 @@ class Tables:
         ]
 
 
-def make_window(name: str, length: int) -> np.ndarray:
+def make_window(name: str, length: int) -> Doubles:
     """Return a periodic window, float64 (length,): a sum of cosines, rectangular with none.
 
     The coefficients are the classical ones (hann 0.5/0.5, hamming 0.54/0.46, blackman 0.42/0.5/0.08), as in
@@ -56,10 +59,11 @@ def make_window(name: str, length: int) -> np.ndarray:
         "rectangular": (1.0,),
     }[name]
     phase = 2 * np.pi * np.arange(length) / length
-    return sum((-1) ** k * c * np.cos(k * phase) for k, c in enumerate(coefficients))
+    terms: list[Doubles] = [(-1) ** k * c * np.cos(k * phase) for k, c in enumerate(coefficients)]
+    return sum(terms[1:], terms[0])
 
 
-def hz_to_mel(hz: np.ndarray, htk: bool) -> np.ndarray:
+def hz_to_mel(hz: npt.ArrayLike, htk: bool) -> Doubles:
     """Convert Hz to mel: ``2595 log10(1 + f / 700)`` (HTK) or Slaney's linear-then-logarithmic scale (Auditory Toolbox)."""
     hz = np.asarray(hz, np.float64)
     if htk:
@@ -69,7 +73,7 @@ def hz_to_mel(hz: np.ndarray, htk: bool) -> np.ndarray:
         return np.where(hz >= 1000.0, 15.0 + np.log(np.maximum(hz, 1e-12) / 1000.0) / (np.log(6.4) / 27.0), linear)
 
 
-def mel_to_hz(mel: np.ndarray, htk: bool) -> np.ndarray:
+def mel_to_hz(mel: npt.ArrayLike, htk: bool) -> Doubles:
     """Invert :func:`hz_to_mel`."""
     mel = np.asarray(mel, np.float64)
     if htk:
@@ -77,7 +81,7 @@ def mel_to_hz(mel: np.ndarray, htk: bool) -> np.ndarray:
     return np.where(mel >= 15.0, 1000.0 * np.exp(np.log(6.4) / 27.0 * (mel - 15.0)), mel * (200.0 / 3))
 
 
-def mel_filters(spec: FeatureSpec) -> np.ndarray:
+def mel_filters(spec: FeatureSpec) -> Doubles:
     """Return the triangular filter bank, float64 (n_mels, n_fft / 2 + 1), with librosa's definition of the triangles."""
     limits = hz_to_mel([spec.fmin, spec.fmax], spec.htk)
     centres = mel_to_hz(np.linspace(limits[0], limits[1], spec.n_mels + 2), spec.htk)
@@ -86,25 +90,27 @@ def mel_filters(spec: FeatureSpec) -> np.ndarray:
     widths = np.diff(centres)
     rising = -ramps[:-2] / widths[:-1, None]
     falling = ramps[2:] / widths[1:, None]
-    filters = np.maximum(0.0, np.minimum(rising, falling))
+    filters: Doubles = np.maximum(0.0, np.minimum(rising, falling))
     if spec.norm == "slaney":
         filters *= (2.0 / (centres[2:] - centres[:-2]))[:, None]
     return filters
 
 
-def _pairs(angle: np.ndarray) -> np.ndarray:
+def _pairs(angle: Doubles) -> npt.NDArray[np.float32]:
     return np.stack([np.cos(angle), -np.sin(angle)], axis=-1).reshape(-1, 2).astype(np.float32)
 
 
-def dct_matrix(n: int) -> np.ndarray:
+def dct_matrix(n: int) -> Doubles:
     """Return the orthonormal DCT-II, float64 (n, n): row c holds ``cos(pi c (2 m + 1) / 2 n)``, scaled to length 1."""
     c, m = np.arange(n)[:, None], np.arange(n)[None, :]
-    matrix = np.cos(np.pi * c * (2 * m + 1) / (2 * n)) * np.sqrt(2 / n)
+    matrix: Doubles = np.cos(np.pi * c * (2 * m + 1) / (2 * n)) * np.sqrt(2 / n)
     matrix[0] /= np.sqrt(2)
     return matrix
 
 
-def fft_tables(n_fft: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fft_tables(
+    n_fft: int,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.uint16]]:
     """Return the tables `twiddle`, `rfft_twiddle` and `order` of ``aed_frontend_config``, in the order in which C reads them."""
     n = n_fft // 2
     radix = 4 if n & 0x55555555 else 2  # of the last stage

@@ -1,9 +1,10 @@
 """From the probabilities of patches to one decision a clip."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 UNKNOWN = -1
 MULTI_LABEL_THRESHOLD = 0.5
@@ -20,13 +21,13 @@ class ClipDecisions(NamedTuple):
         One label a clip: int64 (n_clips,), the class index or `UNKNOWN`. Several: bool (n_clips, n_classes).
     """
 
-    scores: np.ndarray
-    decided: np.ndarray
+    scores: npt.NDArray[np.float64]
+    decided: npt.NDArray[np.int64] | npt.NDArray[np.bool_]
 
 
 def clip_decisions(
-    probabilities: np.ndarray,
-    clip_index: np.ndarray,
+    probabilities: npt.NDArray[np.floating[Any]],
+    clip_index: npt.NDArray[np.integer[Any]],
     n_clips: int,
     multi_label: bool = False,
     unknown_class_threshold: float = 0.0,
@@ -53,9 +54,9 @@ def clip_decisions(
     -------
     ClipDecisions
     """
-    probabilities = np.asarray(probabilities, dtype=np.float64)
-    sums = np.zeros((n_clips, probabilities.shape[1]))
-    np.add.at(sums, clip_index, probabilities)
+    wide = np.asarray(probabilities, dtype=np.float64)
+    sums = np.zeros((n_clips, wide.shape[1]))
+    np.add.at(sums, clip_index, wide)
     counts = np.bincount(clip_index, minlength=n_clips)
     scores = sums / np.maximum(counts, 1)[:, None]
     known = (counts > 0) & (scores.max(axis=1, initial=0.0) >= unknown_class_threshold)

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.integer[Any]]
 
 Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -46,14 +49,14 @@ def wilson_interval(right: int, total: int) -> Proportion:
     return Proportion(int(right), int(total), share, low, high)
 
 
-def confusion_matrix(truth: np.ndarray, decided: np.ndarray, n_classes: int) -> np.ndarray:
+def confusion_matrix(truth: Integers, decided: Integers, n_classes: int) -> npt.NDArray[np.int64]:
     """Count decisions: row = truth, column = decision, int64 (n_classes, n_classes)."""
     matrix = np.zeros((n_classes, n_classes), dtype=np.int64)
     np.add.at(matrix, (truth, decided), 1)
     return matrix
 
 
-def class_scores(true_positive: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> list[dict[str, float]]:
+def class_scores(true_positive: Integers, actual: Integers, predicted: Integers) -> list[dict[str, float]]:
     """Return recall, precision, F1 and support of every class; a ratio without a denominator is NaN.
 
     Parameters
@@ -71,7 +74,7 @@ def class_scores(true_positive: np.ndarray, actual: np.ndarray, predicted: np.nd
     ]
 
 
-def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+def average_precision(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]) -> float:
     """Return the average precision of one class: the sum of precision times the step in recall, best score first.
 
     Equal scores are one step, as in scikit-learn's `average_precision_score`. NaN without a positive clip.
@@ -90,7 +93,9 @@ def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
     return float(np.sum(precision * np.diff(hits[last] / hits[-1], prepend=0)))
 
 
-def best_thresholds(truth: np.ndarray, scores: np.ndarray, default: float = 0.5) -> list[float]:
+def best_thresholds(
+    truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]], default: float = 0.5
+) -> list[float]:
     """Return the threshold of every class that gives the largest F1; `default` for a class without positive clips.
 
     A threshold lies half-way between two scores, so that neither stands on it. Of equals the one nearest to `default`.

@@ -12,7 +12,9 @@ from pyaed.files import atomic_path
 log = logging.getLogger(__name__)
 
 
-def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], title: str, path: str | os.PathLike[str]) -> Path | None:
+def plot_confusion(
+    matrix: np.ndarray, class_names: Sequence[str], title: str, path: str | os.PathLike[str]
+) -> Path | None:
     """Draw a confusion matrix as PNG: counts in the cells, colour by the share of the row.
 
     Parameters

@@ -6,17 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.errors import UserError
 from pyaed.progress import progress
 
-Predictor = Callable[[np.ndarray], np.ndarray]
+Predictor = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
+class Patches(Protocol):
+    """An array of patches, or `pyaed.data`'s store on disk: slices and arrays of indices read what is needed."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> npt.NDArray[np.float32]: ...
+
+
 BATCH = 32
 
 
 def predict_patches(
-    predictor: Predictor, patches: np.ndarray, label: str = "predict", batch: int = BATCH
-) -> np.ndarray:
+    predictor: Predictor, patches: Patches, label: str = "predict", batch: int = BATCH
+) -> npt.NDArray[np.float32]:
     """Run a predictor batch by batch, with progress.
 
     Returns
@@ -48,7 +59,9 @@ def keras_predictor(model: Any) -> Predictor:
     return predictor(model)
 
 
-def tflite_predictor(path: str | os.PathLike[str], reference: bool = False, num_threads: int | None = None) -> Predictor:
+def tflite_predictor(
+    path: str | os.PathLike[str], reference: bool = False, num_threads: int | None = None
+) -> Predictor:
     """Predict with TensorFlow Lite (needs TensorFlow, extra `train`).
 
     Patches are quantized by `pyaed.dsp.quantize` with the model's input parameters, outputs dequantized with its
@@ -82,7 +95,7 @@ def tflite_predictor(path: str | os.PathLike[str], reference: bool = False, num_
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     shape = tuple(source["shape"][1:])
 
-    def predict(patches: np.ndarray) -> np.ndarray:
+    def predict(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if patches[0].size != np.prod(shape):
             raise UserError(f"the patches have the shape {patches.shape[1:]}, but {path} takes {shape}")
         x = patches
@@ -100,12 +113,12 @@ def tflite_predictor(path: str | os.PathLike[str], reference: bool = False, num_
     return predict
 
 
-def engine_predictor(engine: Any) -> Predictor:
+def engine_predictor(engine: Engine) -> Predictor:
     """Predict with `pyaed.nn.Engine`: the C that runs on the device, on the host."""
     return lambda patches: engine.predict(patches).reshape(len(patches), -1)
 
 
-def board_predictor(board: Any) -> Predictor:
+def board_predictor(board: Board) -> Predictor:
     """Predict on a board (or the emulator) with `pyaed.link.board.Board`, patch by patch.
 
     Patches are quantized, and outputs dequantized, with the parameters that the device reports.
@@ -114,7 +127,7 @@ def board_predictor(board: Any) -> Predictor:
 
     device = board.identify()
 
-    def predict(patches: np.ndarray) -> np.ndarray:
+    def predict(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         x = patches
         if device.input_dtype != np.float32:
             x = quantize(patches, device.input_scale, device.input_zero_point, device.input_dtype)
@@ -126,5 +139,6 @@ def board_predictor(board: Any) -> Predictor:
     return predict
 
 
-def _dequantize(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    return np.float32(scale) * (q.astype(np.int32) - np.int32(zero_point)).astype(np.float32)
+def _dequantize(q: np.ndarray, scale: float, zero_point: int) -> npt.NDArray[np.float32]:
+    real: npt.NDArray[np.float32] = np.float32(scale) * (q.astype(np.int32) - np.int32(zero_point)).astype(np.float32)
+    return real

@@ -6,6 +6,7 @@ from pyaed import nn
 from pyaed.codegen import c_template
 from pyaed.files import write_text
 from pyaed.generators.model import EngineModel, Tensor, write_header
+from pyaed.nn.program import Value
 
 
 def engine_model(program: nn.Program) -> EngineModel:
@@ -43,5 +44,5 @@ def engine_model(program: nn.Program) -> EngineModel:
     return model
 
 
-def _tensor(value) -> Tensor:
+def _tensor(value: Value) -> Tensor:
     return Tensor(value.shape, value.dtype)

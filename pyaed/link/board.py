@@ -5,19 +5,23 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.errors import UserError
 from pyaed.link.connection import QUICK, Connection, DeviceError, LinkError, LinkLost, LinkTimeout
-from pyaed.link.messages import protocol
+from pyaed.link.messages import Values, protocol
+
+T = TypeVar("T")
 
 __all__ = ["Board", "Detection", "DeviceError", "Identity", "LinkError", "LinkLost", "LinkTimeout"]
 
 log = logging.getLogger(__name__)
 
 #: Code of input_type and output_type -> NumPy type
-DTYPES = {m.value: np.dtype(m.name).newbyteorder("<") for m in protocol().enum("element_type").values}
+DTYPES: dict[int, np.dtype[Any]] = {m.value: np.dtype(m.name).newbyteorder("<") for m in protocol().enum("element_type").values}
 
 STATE = protocol().enum("status")["err_state"]
 CLASSES, NODES = (protocol().enum("name_list")[name] for name in ("classes", "nodes"))
@@ -28,22 +32,22 @@ SLOW = 120.0  # seconds; an emulated inference is slow on a busy host
 class Identity:
     """What the device says about itself: the fields of the reply to `identify`, and the names."""
 
-    fields: dict
+    fields: Values
     class_names: tuple[str, ...]
     node_names: tuple[str, ...]
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         try:
             return self.__dict__["fields"][name]
         except KeyError:
             raise AttributeError(name) from None
 
     @property
-    def input_dtype(self) -> np.dtype:
+    def input_dtype(self) -> np.dtype[Any]:
         return DTYPES[self.input_type]
 
     @property
-    def output_dtype(self) -> np.dtype:
+    def output_dtype(self) -> np.dtype[Any]:
         return DTYPES[self.output_type]
 
     @property
@@ -79,7 +83,7 @@ class Detection:
 class Board(Connection):
     """A board that runs a pyaed image; opened as `Connection` is."""
 
-    _position = 0
+    _position = 0  # of the clip on the device, in samples
     _identity: Identity | None = None
 
     def identify(self) -> Identity:
@@ -111,15 +115,15 @@ class Board(Connection):
             names += [p.decode(errors="replace") for p in parts]
         return tuple(names[:n])
 
-    def device_counters(self) -> dict:
+    def device_counters(self) -> Values:
         """Return the device's packet counters, and its stack's size and high-water mark in bytes."""
         return self.request("counters")
 
-    def state(self) -> dict:
+    def state(self) -> Values:
         """Return what the board knows of itself: clock, problems, cause of the reset, last fault (docs/link.md)."""
         return self.request("state")
 
-    def record(self, n_samples: int, rate: int = 16000) -> tuple[np.ndarray, dict]:
+    def record(self, n_samples: int, rate: int = 16000) -> tuple[npt.NDArray[np.int16], Values]:
         """Record from the board's microphone.
 
         Parameters
@@ -140,8 +144,8 @@ class Board(Connection):
             When the board has no microphone of that rate, or nothing comes from it for two seconds.
         """
         self.request("record", rate=0)
-        blocks: list[np.ndarray] = []
-        counters: dict = {}
+        blocks: list[npt.NDArray[np.int16]] = []
+        counters: Values = {}
         count, last = 0, time.monotonic()
         try:
             while count < n_samples:
@@ -201,7 +205,7 @@ class Board(Connection):
         found = np.concatenate(frames) if frames else np.zeros((0, identity.n_mels), np.float32)
         return found[:n_frames].astype(np.float32, copy=False)
 
-    def _send_pcm(self, name: str, pcm: np.ndarray, timeout: float) -> tuple[np.ndarray, dict]:
+    def _send_pcm(self, name: str, pcm: np.ndarray, timeout: float) -> tuple[np.ndarray, Values]:
         """Send as much as fits; return what the device did not take, and the reply."""
         message = self._protocol[name]
         room = (
@@ -215,7 +219,7 @@ class Board(Connection):
         self._position = reply["position"]
         return pcm[taken:], reply
 
-    def repeat(self, work: Callable):
+    def repeat(self, work: Callable[[], T]) -> T:
         """Do one piece of work that may be done again from its start; do so when it failed on the way.
 
         A lost reply, a board that was reset and a port that came back within `patience` are such failures. Returns what
@@ -226,8 +230,8 @@ class Board(Connection):
         LinkError
             When it failed more often than `retries`, or another image came back.
         """
-        lost = False
-        for attempt in range(1 + self.retries):
+        lost, attempt = False, 0
+        while True:
             try:
                 if lost:
                     self._come_back()
@@ -243,6 +247,7 @@ class Board(Connection):
                 if attempt == self.retries or not again:
                     raise
                 log.warning("%s; starting again", error)
+            attempt += 1
 
     def _come_back(self) -> None:
         self.reopen()
@@ -273,7 +278,7 @@ class Board(Connection):
         if not restart:
             return self._detect(pcm, limit)
 
-        def clip():
+        def clip() -> list[Detection]:
             self._position = 0
             return self._detect(pcm, limit)
 
@@ -305,7 +310,7 @@ class Board(Connection):
             self.request("upload", data[offset : offset + room], offset=offset)
         return zlib.crc32(data)
 
-    def _on_input(self, name: str, patch: np.ndarray, **values) -> dict:
+    def _on_input(self, name: str, patch: np.ndarray, **values: Any) -> Values:
         crc = self.upload(patch)
         reply = self.request(name, timeout=SLOW, **values)
         if reply["input_crc"] != crc:
@@ -348,7 +353,7 @@ class Board(Connection):
             found += more.tolist()
         return np.array(found, np.uint32)
 
-    def benchmark(self) -> dict:
+    def benchmark(self) -> Values:
         """Count once: the fields of the reply to `benchmark`, ticks converted to `identify().counter_unit`.
 
         Returns
@@ -362,7 +367,8 @@ class Board(Connection):
             raise LinkError(f"{self.port}: counts of {len(reply['nodes'])} nodes, {identity.n_nodes} announced")
 
         def units(ticks: int) -> int:
-            return round(int(ticks) * identity.counter_numerator / identity.counter_denominator)
+            numerator: int = identity.counter_numerator
+            return round(int(ticks) * numerator / int(identity.counter_denominator))
 
         counts = {key: reply.pop(key) for key in ("cache_hits", "cache_misses")}
         return counts | {k: [units(n) for n in v] if k == "nodes" else units(v) for k, v in reply.items()}

@@ -5,13 +5,14 @@ import logging
 import select
 import time
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import serial
 from serial.tools import list_ports
 
 from pyaed.errors import UserError, nearest
 from pyaed.link import packets, ports
-from pyaed.link.messages import protocol
+from pyaed.link.messages import Message, Values, protocol
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,9 @@ def open_port(port: str, baudrate: int) -> serial.SerialBase:
         raise UserError(f"cannot open port {port}: {text}; {found}") from error
 
 
+Opened = TypeVar("Opened", bound="Connection")
+
+
 class Connection:
     """A connection to a board that runs a pyaed image. One request at a time; a context manager.
 
@@ -116,7 +120,7 @@ class Connection:
         self.patience = patience
         self.retries = retries
         self.device_dropped = 0
-        self.events: list[tuple[str, dict]] = []
+        self.events: list[tuple[str, Values]] = []
         self.events_lost = 0
         self._next_event = 0
         self._check = check or (lambda: None)
@@ -127,10 +131,10 @@ class Connection:
         self._check()
         self._serial = open_port(port, baudrate)
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self: Opened) -> Opened:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -169,7 +173,9 @@ class Connection:
 
     # --- one request -------------------------------------------------------------------------------------------------
 
-    def request(self, name: str, tail: bytes = b"", *, retry: bool = True, timeout: float = QUICK, **values) -> dict:
+    def request(
+        self, name: str, tail: bytes = b"", *, retry: bool = True, timeout: float = QUICK, **values: Any
+    ) -> Values:
         """Send one request and return its reply.
 
         Parameters
@@ -216,7 +222,7 @@ class Connection:
             retried=retry,
         )
 
-    def _exchange(self, code: int, body: bytes, timeout: float) -> tuple[dict, bytes] | None:
+    def _exchange(self, code: int, body: bytes, timeout: float) -> tuple[Values, bytes] | None:
         """Send one packet; return header and body of its reply, or None when none came in time."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         header = self._protocol.header
@@ -238,16 +244,17 @@ class Connection:
             self._check()
         return None
 
-    def _event(self, header: dict, body: bytes) -> None:
+    def _event(self, header: Values, body: bytes) -> None:
         """Take what the device sent unsolicited: a fault ends the request, anything else is kept in `events`."""
         event = next((e for e in self._protocol.events if e.code == header["type"]), None)
-        try:
-            fields = event.body.unpack(body) if event else {}
-        except ValueError as error:
-            raise LinkError(f"{self.port}: an event '{event.name}' that doesn't fit the protocol: {error}") from error
         if event is None:
             log.warning("%s: passed over an event of unknown type %d", self.port, header["type"])
-        elif event.name == "fault":
+            return
+        try:
+            fields = event.body.unpack(body)
+        except ValueError as error:
+            raise LinkError(f"{self.port}: an event '{event.name}' that doesn't fit the protocol: {error}") from error
+        if event.name == "fault":
             what = ", ".join(f"{name} {value:#x}" for name, value in fields.items())
             raise LinkError(f"{self.port}: the board ran into a fault and starts again ({what})")
         else:
@@ -273,7 +280,7 @@ class Connection:
         self.events.clear()
         self.events_lost = self._next_event = 0
 
-    def _open(self, message, header: dict, body: bytes) -> dict:
+    def _open(self, message: Message, header: Values, body: bytes) -> Values:
         if header["dropped"] > self.device_dropped:
             log.warning("%s: the device has dropped %d bad packets", self.port, header["dropped"] - self.device_dropped)
         self.device_dropped = header["dropped"]

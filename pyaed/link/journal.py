@@ -53,13 +53,13 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def _read(self, header: dict) -> int:
+    def _read(self, header: Mapping[str, Any]) -> int:
         """Take what is in the file; return the bytes of its whole lines."""
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
@@ -84,7 +84,7 @@ class Journal:
             ) from error
         return whole
 
-    def _append(self, line: dict) -> None:
+    def _append(self, line: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -7,7 +7,7 @@ import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.link.board import SLOW, Board, LinkError
-from pyaed.link.messages import protocol
+from pyaed.link.messages import Values, protocol
 
 OFF, MICROPHONE, LINK = (protocol().enum("source")[name] for name in ("none", "microphone", "link"))
 LINES, DETECTIONS, PATCHES = (
@@ -15,7 +15,7 @@ LINES, DETECTIONS, PATCHES = (
 )  # to be added
 
 
-def listen(board: Board, source: int, output: int = DETECTIONS, settings_crc: int | None = None) -> dict:
+def listen(board: Board, source: int, output: int = DETECTIONS, settings_crc: int | None = None) -> Values:
     """Start the live detector, or stop it; what it sends unsolicited is found in `board.events`.
 
     Parameters

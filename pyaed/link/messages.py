@@ -26,6 +26,10 @@ TYPES = {
 }
 
 
+#: The values of a packet by the fields' names: numbers, text, tuples of numbers, an array as the tail.
+Values = dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Member:
     """One value of an enumeration."""
@@ -111,7 +115,7 @@ class Body:
             flat.extend(value if field.count > 1 and field.type != "char" else [value])
         return struct.pack(self.format, *flat) + tail
 
-    def unpack(self, data: bytes) -> dict[str, Any]:
+    def unpack(self, data: bytes) -> Values:
         """Return the values by name; the tail as an array under its own name.
 
         Raises
@@ -125,7 +129,7 @@ class Body:
                 f"{len(data)} bytes where the protocol has {self.size}{' and a tail' if self.tail else ''}"
             )
         flat = list(struct.unpack_from(self.format, data))
-        values: dict[str, Any] = {}
+        values: Values = {}
         for field in self.fields:
             if field.type == "char":
                 values[field.name] = flat.pop(0).rstrip(b"\0").decode()
@@ -253,10 +257,11 @@ def parse(text: str) -> Protocol:
         Event(e["name"], e["code"], e["text"], _body("event", e["body"], e.get("body_tail"), newest))
         for e in raw.get("events", ())
     )
-    for values in ([m.name for m in messages], [m.code for m in (*messages, *events)], [e.name for e in events]):
+    codes = [m.code for m in messages] + [e.code for e in events]
+    for values in ([m.name for m in messages], codes, [e.name for e in events]):
         if len(set(values)) != len(values):
             raise ValueError(f"messages.yaml: not unique: {values}")
-    if any(not 0 < m.code < raw["reply_bit"] for m in (*messages, *events)):
+    if any(not 0 < code < raw["reply_bit"] for code in codes):
         raise ValueError("messages.yaml: a code must lie between 1 and the reply bit")
     header = _body("header", raw["header"], None, newest)
     for body in (header, *(b for m in messages for b in (m.request, m.reply)), *(e.body for e in events)):

@@ -67,7 +67,7 @@ class Counters:
 
     @property
     def dropped(self) -> int:
-        return sum(getattr(self, f.name) for f in fields(self)) - self.packets
+        return int(sum(getattr(self, f.name) for f in fields(self))) - self.packets
 
 
 class Receiver:

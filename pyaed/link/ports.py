@@ -1,6 +1,9 @@
 """Serial ports of this machine, and which of them is an ST-LINK."""
 
+from collections.abc import Sequence
+
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 from pyaed.errors import UserError
 
@@ -17,12 +20,12 @@ STLINK_PRODUCTS = {
 AUTO = "auto"
 
 
-def is_stlink(port) -> bool:
+def is_stlink(port: ListPortInfo) -> bool:
     """Whether a port of pyserial's ``comports()`` belongs to an ST-LINK."""
     return port.vid == ST_VENDOR and port.pid in STLINK_PRODUCTS
 
 
-def list_all(ports=None) -> list[dict]:
+def list_all(ports: Sequence[ListPortInfo] | None = None) -> list[dict[str, str]]:
     """Return one row per serial port: port, what it is, its USB serial number; ST-LINKs first.
 
     Parameters
@@ -41,7 +44,7 @@ def list_all(ports=None) -> list[dict]:
     ]
 
 
-def find(ports=None) -> str:
+def find(ports: Sequence[ListPortInfo] | None = None) -> str:
     """Return the one port that belongs to an ST-LINK.
 
     Raises

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ class Benchmark:
     runs: int
     rows: list[Row]
     per_patch: int
-    counters: dict
+    counters: dict[str, int]
     patch_seconds: float
     flash: int
     ram: int
@@ -104,7 +105,7 @@ class Benchmark:
             return None
         return self.per_patch / self.clock_hz / self.patch_seconds
 
-    def table(self) -> list[dict]:
+    def table(self) -> list[dict[str, Any]]:
         """Return the rows as dicts whose count columns carry the unit's name."""
         return [
             {
@@ -122,7 +123,7 @@ class Benchmark:
         ]
 
 
-def benchmark(board: Board, patch_hop: int, nodes: list[dict] | None = None, runs: int = 1) -> Benchmark:
+def benchmark(board: Board, patch_hop: int, nodes: list[dict[str, Any]] | None = None, runs: int = 1) -> Benchmark:
     """Count each stage and node on the board.
 
     Parameters
@@ -161,11 +162,11 @@ def benchmark(board: Board, patch_hop: int, nodes: list[dict] | None = None, run
                 "else; an emulator must be started with icount (QEMU's -icount shift=6)"
             )
 
-    def row(stage, name, values, whole, kind="", macs=None) -> Row:
+    def row(stage: str, name: str, values: list[int], whole: int, kind: str = "", macs: int | None = None) -> Row:
         count = int(np.median(values))
         return Row(stage, name, kind, count, min(values), max(values), count / whole if whole else None, macs)
 
-    def values(key):
+    def values(key: str) -> list[int]:
         return [s[key] for s in samples]
 
     frame, inference = int(np.median(values("frame"))), int(np.median(values("inference")))

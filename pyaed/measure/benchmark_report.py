@@ -1,6 +1,7 @@
 """A benchmark as text and as JSON: counts, measured or estimated time, duty cycle, energy."""
 
 from dataclasses import asdict
+from typing import Any
 
 from pyaed import text
 from pyaed.measure.benchmark import CLOCK_TOLERANCE, Benchmark
@@ -108,13 +109,13 @@ def energy_mj(seconds: float, current_ma: float, voltage: float) -> float:
 def as_json(
     result: Benchmark,
     estimate: Estimate | None = None,
-    image: list[dict] | None = None,
+    image: list[dict[str, Any]] | None = None,
     current_ma: float | None = None,
     voltage: float = 3.3,
-) -> dict:
+) -> dict[str, Any]:
     """Return everything as plain values; times and energy only where they were measured or estimated, under that name."""
     unit, seconds = result.unit, result.inference_seconds()
-    found = {
+    found: dict[str, Any] = {
         "board": result.board,
         "unit": unit,
         "runs": result.runs,

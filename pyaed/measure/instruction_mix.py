@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from pyaed.errors import UserError
 
@@ -135,7 +136,12 @@ class Tracer:
         uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M33)
         with Path(elf).open("rb") as file:
             image = ELFFile(file)
-            symbols = [s for s in image.get_section_by_name(".symtab").iter_symbols() if s.name]
+            table = image.get_section_by_name(".symtab")
+            if not isinstance(table, SymbolTableSection):
+                raise UserError(
+                    f"{elf}: an image without symbols; the estimate needs the one that `pyaed deploy` builds"
+                )
+            symbols = [s for s in table.iter_symbols() if s.name]
             self.symbols = {s.name: s["st_value"] for s in symbols}
             self.sizes = {s.name: s["st_size"] for s in symbols}
             code = self.symbols["main"] & ~0xFFFFFF
@@ -152,11 +158,11 @@ class Tracer:
         flash = {"begin": code, "end": code + (4 << 20) - 1}
         append, block_sizes = self._events.append, self._block_sizes
 
-        def block(_, address, size, __):
+        def block(_: object, address: int, size: int, __: object) -> None:
             append(address)
             block_sizes[address] = size
 
-        def read(_, __, address, *___):
+        def read(_: object, __: object, address: int, *___: object) -> None:
             append(address & ~15 | 1)
 
         uc.hook_add(unicorn.UC_HOOK_BLOCK, block, **flash)

@@ -1,9 +1,17 @@
 """Figures that ST publishes for networks on an STM32U5 at 160 MHz, to stand next to our own counts; the one place for them."""
 
+from typing import TypedDict
+
 CUBE_AI_8, CUBE_AI_10, EDGE_AI_3 = "Cube.AI 8.1", "X-CUBE-AI 10.2", "ST Edge AI Core 3.0"
 
 
-def _row(model: str, tool: str, ms: float, activations: float | None = None, weights: float | None = None) -> dict:
+Published = TypedDict(
+    "Published",
+    {"model": str, "tool": str, "ms": float, "activations KiB": float | None, "weights KiB": float | None},
+)
+
+
+def _row(model: str, tool: str, ms: float, activations: float | None = None, weights: float | None = None) -> Published:
     return {"model": model, "tool": tool, "ms": ms, "activations KiB": activations, "weights KiB": weights}
 
 

@@ -2,9 +2,10 @@
 
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.errors import UserError
 from pyaed.link.board import Board, Identity
@@ -53,7 +54,7 @@ class VerifyReport:
     output_values: int = 0
     detections: int = 0
     difference: Difference | None = None
-    dropped: dict = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -72,7 +73,12 @@ class VerifyReport:
 def bits(array: np.ndarray) -> np.ndarray:
     """Return an array's bit patterns as unsigned integers of the same shape."""
     array = np.ascontiguousarray(array)
-    return array.view(f"u{array.dtype.itemsize}")
+    return array.view(np.dtype(f"u{array.dtype.itemsize}"))
+
+
+def _place(*axes: str) -> Callable[[tuple[int, ...]], str]:
+    """Return what names the place of an index: the words of each axis, each with its number."""
+    return lambda index: ", ".join(f"{words} {i}" for words, i in zip(axes, index))
 
 
 def first_difference(
@@ -131,7 +137,7 @@ def check_identity(identity: Identity, model_hash: str, feature_hash: str, class
             )
 
 
-def adversarial_clips(n_samples: int = 32000) -> list[tuple[str, np.ndarray]]:
+def adversarial_clips(n_samples: int = 32000) -> list[tuple[str, npt.NDArray[np.int16]]]:
     """Return clips (name, int16 PCM) that reach the ends of the arithmetic: silence, full scale, impulses, noise."""
     t = np.arange(n_samples)
     noise = np.random.default_rng(1).integers(-32768, 32768, n_samples)
@@ -149,13 +155,16 @@ def adversarial_clips(n_samples: int = 32000) -> list[tuple[str, np.ndarray]]:
     return [(f"<{name}>", values.astype(np.int16)) for name, values in clips.items()]
 
 
+Layers = Callable[[np.ndarray], list[tuple[str, np.ndarray]]]
+
+
 def verify(
     board: Board,
-    clips: Iterable[tuple[str, np.ndarray]],
-    log_mel: Callable[[np.ndarray], np.ndarray],
-    patches: Callable[[np.ndarray], np.ndarray],
+    clips: Iterable[tuple[str, npt.NDArray[np.int16]]],
+    log_mel: Callable[[npt.NDArray[np.int16]], npt.NDArray[np.float32]],
+    patches: Callable[[npt.NDArray[np.float32]], np.ndarray],
     run: Callable[[np.ndarray], np.ndarray],
-    layers: Callable[[np.ndarray], list[tuple[str, np.ndarray]]] | None = None,
+    layers: Layers | None = None,
     detect_clips: int = 1,
 ) -> VerifyReport:
     """Compare features and inference of clips between host and device, bit for bit; stop at the first difference.
@@ -183,9 +192,7 @@ def verify(
     report = VerifyReport(identity.board)
     for name, pcm in clips:
         host = log_mel(pcm)
-        report.difference = first_difference(
-            host, board.features(pcm, len(host)), lambda i, name=name: f"clip {name}, frame {i[0]}, bin {i[1]}"
-        )
+        report.difference = first_difference(host, board.features(pcm, len(host)), _place(f"clip {name}, frame", "bin"))
         if report.difference:
             break
         inputs = patches(host)
@@ -202,12 +209,14 @@ def verify(
     return report
 
 
-def _compare_patches(board: Board, name: str, inputs, outputs, layers, report: VerifyReport) -> Difference | None:
+def _compare_patches(
+    board: Board, name: str, inputs: np.ndarray, outputs: np.ndarray, layers: Layers | None, report: VerifyReport
+) -> Difference | None:
     identity = board.identify()
     for number, (patch, host) in enumerate(zip(inputs, outputs)):
         device = board.infer(patch)
         place = f"clip {name}, patch {number}"
-        difference = first_difference(host.ravel(), device.ravel(), lambda i, p=place: f"{p}, output {i[0]}")
+        difference = first_difference(host.ravel(), device.ravel(), _place(f"{place}, output"))
         if difference:
             if layers is None:
                 return difference
@@ -215,14 +224,16 @@ def _compare_patches(board: Board, name: str, inputs, outputs, layers, report: V
             for node, ((layer, value), digest) in enumerate(zip(layers(patch), digests)):
                 if zlib.crc32(np.ascontiguousarray(value).tobytes()) != digest:
                     where = f"{place}, first at node {node} ({layer}), output"
-                    return Difference(**{**vars(difference), "where": f"{where} {difference.where.rsplit(' ', 1)[1]}"})
+                    return replace(difference, where=f"{where} {difference.where.rsplit(' ', 1)[1]}")
             return difference
         report.patches += 1
         report.output_values += identity.output_size // identity.output_dtype.itemsize
     return None
 
 
-def _compare_detections(board: Board, name: str, pcm, outputs, report: VerifyReport) -> Difference | None:
+def _compare_detections(
+    board: Board, name: str, pcm: npt.NDArray[np.int16], outputs: np.ndarray, report: VerifyReport
+) -> Difference | None:
     """The streamed detector against the host's outputs: as many patches as both have (a padded clip ends earlier there)."""
     identity = board.identify()
     outputs = outputs.reshape(len(outputs), -1)
@@ -230,11 +241,8 @@ def _compare_detections(board: Board, name: str, pcm, outputs, report: VerifyRep
         integers = outputs.astype(np.int32) - identity.output_zero_point
         outputs = np.float32(identity.output_scale) * integers.astype(np.float32)
     for found in board.detect(pcm, limit=len(outputs)):
-        difference = first_difference(
-            outputs[found.patch],
-            found.probabilities,
-            lambda i, p=found.patch: f"clip {name}, detected patch {p}, class {i[0]}",
-        )
+        where = _place(f"clip {name}, detected patch {found.patch}, class")
+        difference = first_difference(outputs[found.patch], found.probabilities, where)
         if difference:
             return difference
         report.detections += 1

@@ -54,7 +54,9 @@ def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
         raise UserError(f"{path}: Keras can't load this model ({keras2._line(error)})") from error
 
 
-def save(model: Any, path: str | os.PathLike[str], metadata: Any = None, state: Mapping[str, Any] | None = None) -> Path:
+def save(
+    model: Any, path: str | os.PathLike[str], metadata: Any = None, state: Mapping[str, Any] | None = None
+) -> Path:
     """Save a model as `.keras` or `.h5` with the `pyaed` metadata inside; the file appears whole or not at all.
 
     Parameters

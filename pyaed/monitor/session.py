@@ -129,8 +129,8 @@ class Monitor:
         state.patches = fields["patch"] + 1
         state.decision = fields["decision"]
         state.lost_samples = fields["lost"]
-        scores = np.asarray(fields["scores"])
-        state.scores = scores if len(scores) else np.zeros(len(state.class_names))
+        scores = np.asarray(fields["scores"], np.float32)
+        state.scores = scores if len(scores) else np.zeros(len(state.class_names), np.float32)
         passed = (fields["position"] - self._last_patch) % 2**32 / self._rate
         self._last_patch = fields["position"]
         if self._clock and passed:

@@ -3,10 +3,12 @@
 import shutil
 import sys
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 SPECTROGRAM_ROWS, EVENT_ROWS = 10, 6
 BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -46,8 +48,8 @@ class State:
     seconds: float = 0.0
     level: float = FLOOR_DB
     peak: float = FLOOR_DB
-    columns: deque = field(default_factory=lambda: deque(maxlen=400))
-    scores: np.ndarray | None = None
+    columns: deque[npt.NDArray[np.float32]] = field(default_factory=lambda: deque(maxlen=400))
+    scores: npt.NDArray[np.float32] | None = None
     decision: int = -1
     events: list[dict[str, Any]] = field(default_factory=list)
     busy: float | None = None
@@ -64,7 +66,7 @@ def bar(part: float, width: int) -> str:
     return ("█" * full + (BLOCKS[rest] if rest else "")).ljust(width)
 
 
-def spectrogram(columns, width: int, rows: int = SPECTROGRAM_ROWS) -> list[str]:
+def spectrogram(columns: Collection[npt.NDArray[np.float32]], width: int, rows: int = SPECTROGRAM_ROWS) -> list[str]:
     """Return the newest `width` columns as rows of coloured blanks, high frequencies first."""
     if not len(columns):
         return []
@@ -128,7 +130,7 @@ class Screen:
             self._stream.write("\x1b[?25l\x1b[2J")
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live:
             self._stream.write("\x1b[?25h\n")
             self._stream.flush()

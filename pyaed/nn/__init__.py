@@ -1,7 +1,14 @@
 """The int8 engine: ``.tflite`` in, the same bits as TensorFlow Lite's reference kernels out, on host and chip."""
 
+from typing import TYPE_CHECKING
+
 from pyaed.nn.graph import Graph, read_metadata_buffer, read_tflite
 from pyaed.nn.program import Program, compile_graph
+
+if TYPE_CHECKING:
+    from pyaed.nn.codegen import write_c
+    from pyaed.nn.engine import Engine
+    from pyaed.nn.pictures import write_plan
 
 __all__ = [
     "Engine",
@@ -15,7 +22,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     # The engine needs the compiled extension and the emitter needs Jinja2: both load on first use.
     if name == "Engine":
         from pyaed.nn.engine import Engine

@@ -4,7 +4,7 @@ whole (kernel aed_chain_s8)."""
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from pyaed.nn.lowering import Step, scratch_bytes
+from pyaed.nn.lowering import Fields, Step, scratch_bytes
 
 MAX_STAGES = 24  # AED_CHAIN_STAGES in nn_c/include/aed_nn_kernels.h
 CONVOLUTIONS = ("aed_conv_s8", "aed_pointwise_s8", "aed_depthwise_s8")
@@ -47,6 +47,14 @@ def geometry(step: Step) -> Geometry | None:
     return None
 
 
+def stage_geometry(step: Step) -> Geometry:
+    """Return the geometry of a step that can be a stage."""
+    found = geometry(step)
+    if found is None:
+        raise ValueError(f"{step.kernel} cannot be a stage of a chain")
+    return found
+
+
 def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
     """Join layers into one step.
 
@@ -63,15 +71,16 @@ def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
     -------
     Step whose scratch memory holds the buffers between the stages, then what the stages themselves need.
     """
-    maps = [geometry(stage) for stage in stages]
+    maps = [stage_geometry(stage) for stage in stages]
     source = stages[0].reads["input"]
     sums = [s for s, stage in enumerate(stages) if s > 0 and source in stage.reads.values()]
     capacity, lead = simulate(maps, rows, sums)
     buffers, end = [], 0
-    for size, held in zip(maps, capacity):
+    for rows_of, held in zip(maps, capacity):
         buffers.append(end)
-        end += -(-held * size.out_row // 4) * 4
-    joined, bands, scratch, others = [], [], 0, {}
+        end += -(-held * rows_of.out_row // 4) * 4
+    joined, bands, scratch = [], [], 0
+    others: dict[str, int] = {}
     for number, stage in enumerate(stages):
         params = stage.params
         if stage.kernel in CONVOLUTIONS:
@@ -99,7 +108,9 @@ def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
     )
 
 
-def stage_fields(step: Step, source: int, target: int, scratch: int, place: Callable[[int], int]) -> list[tuple]:
+def stage_fields(
+    step: Step, source: int, target: int, scratch: int, place: Callable[[int], int]
+) -> list[tuple[str, Fields, Fields]]:
     """Return (kernel, fields of its parameter struct, fields of aed_chain_stage) of each stage of a chain.
 
     Parameters
@@ -118,7 +129,7 @@ def stage_fields(step: Step, source: int, target: int, scratch: int, place: Call
         if "scratch" in params:
             params["scratch"] += scratch
         fields = {"kind": _kind(stage, own if stage.kernel == "aed_add_s8" else "input")}
-        fields |= {"input": ends[i], "output": ends[i + 1]} | asdict(geometry(stage)) | band
+        fields |= {"input": ends[i], "output": ends[i + 1]} | asdict(stage_geometry(stage)) | band
         result.append((stage.kernel, params, fields))
     return result
 
@@ -177,11 +188,12 @@ def runs(steps: list[Step], readers: dict[int, int]) -> list[tuple[int, int]]:
     maps = [geometry(step) for step in steps]
     for i, step in enumerate(steps):
         before = steps[i - 1]
+        here, above = maps[i], maps[i - 1]
         linked = (
             i > first
-            and maps[i] is not None
-            and maps[i - 1] is not None
-            and (maps[i].in_h, maps[i].in_row) == (maps[i - 1].out_h, maps[i - 1].out_row)
+            and here is not None
+            and above is not None
+            and (here.in_h, here.in_row) == (above.out_h, above.out_row)
             and list(step.reads.values()).count(before.output) == 1
             and readers.get(before.output) == 1
             and not (i - 1 == first and before.kernel == "aed_add_s8")

@@ -1,7 +1,9 @@
 """Prints a Program as C: const tables, one node table, one model."""
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +13,12 @@ from pyaed.codegen.literals import C_TYPES
 from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.nn.lowering import KERNELS
-from pyaed.nn.program import IO_TYPES, Program, Value
+from pyaed.nn.program import IO_TYPES, Node, Program, Stage, Value
 
 MAX_TITLE = 63  # bytes
 
 
-def write_c(program: Program, folder, name: str = "aed_model") -> list[Path]:
+def write_c(program: Program, folder: str | os.PathLike[str], name: str = "aed_model") -> list[Path]:
     """Write ``<name>.c`` and ``<name>.h``: the model as const tables for ``aed_nn_run``.
 
     Parameters
@@ -52,7 +54,7 @@ def write_c(program: Program, folder, name: str = "aed_model") -> list[Path]:
     return paths
 
 
-def _node(number: int, node) -> dict:
+def _node(number: int, node: Node) -> dict[str, Any]:
     shape = "x".join(str(d) for d in node.output.shape)
     return {
         "kernel": node.kernel,
@@ -62,9 +64,11 @@ def _node(number: int, node) -> dict:
     }
 
 
-def _structs(name: str, node) -> list[dict]:
+def _structs(name: str, node: Node | Stage) -> list[dict[str, Any]]:
     """Return the parameter struct of a node or stage, after those of its own stages."""
-    structs, tables, fields = [], [], []
+    structs: list[dict[str, Any]] = []
+    tables: list[dict[str, Any]] = []
+    fields: list[tuple[str, str]] = []
     for field, value in node.params.items():
         if field == "stages":
             entries = []

@@ -1,10 +1,11 @@
 """Which layers are executed depth-first, and in bands of how many rows: the cheapest way that keeps the arena small."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
-from pyaed.nn.chain import CONVOLUTIONS, MAX_STAGES, chain, geometry, runs
+from pyaed.nn.chain import CONVOLUTIONS, MAX_STAGES, chain, runs, stage_geometry
 from pyaed.nn.graph import Graph
 from pyaed.nn.lowering import Step, scratch_bytes
 from pyaed.nn.lowering.scratch import TILE_BYTES
@@ -18,6 +19,15 @@ ARENA_LIMIT = 56 * 1024
 ROWS = (1, 2, 4, 8, 16)
 SPANS = 3  # chains whose rows are refined
 BUDGETS = (1 << 10, 3 << 9, 1 << 11, 3 << 10, 1 << 12, 3 << 11, 1 << 13, 3 << 12, 1 << 14)
+
+
+class Attempt(NamedTuple):
+    """One way to join layers."""
+
+    score: tuple[float, float]  # bytes of arena, at least the limit; price
+    rows: list[int]  # of each stage
+    budget: int  # bytes for a tile
+    steps: list[Step]  # all of the network's
 
 
 def fit(graph: Graph, steps: list[Step], views: dict[int, int], limit: int | None) -> list[Step]:
@@ -45,8 +55,8 @@ def _best_chain(graph: Graph, steps: list[Step], views: dict[int, int], size: in
     live = _live(blocks_of(graph, steps, views), len(steps))
     peak = live.index(max(live))
 
-    def attempt(i: int, j: int, rows: list[int], budget: int, best: tuple[float, float]) -> tuple | None:
-        """Return (score, rows, budget, steps) where that is better than the score `best`."""
+    def attempt(i: int, j: int, rows: list[int], budget: int, best: tuple[float, float]) -> Attempt | None:
+        """Join the layers from i to j; return it where it is better than the score `best`."""
         joined = chain(steps[i : j + 1], rows, budget)
         price = _price(joined)
         if best[0] <= limit and price >= best[1]:
@@ -56,9 +66,9 @@ def _best_chain(graph: Graph, steps: list[Step], views: dict[int, int], size: in
         if max(_live(blocks, len(around))) > max(best[0], limit):
             return None
         score = (max(pack(blocks)[1], limit), price)
-        return (score, rows, budget, around) if score < best else None
+        return Attempt(score, rows, budget, around) if score < best else None
 
-    found: list[tuple] = []
+    found: list[tuple[int, int, Attempt]] = []
     for first, last in runs(steps, readers(graph, steps, views)):
         if first <= peak <= last:
             spans = [(i, j) for i in range(first, peak + 1) for j in range(max(peak, i + 1), last + 1)]
@@ -66,49 +76,53 @@ def _best_chain(graph: Graph, steps: list[Step], views: dict[int, int], size: in
                 if j - i >= MAX_STAGES or steps[i].kernel == "aed_add_s8":
                     continue
                 # A longer chain is of interest only where a shorter one of the same does not keep the limit.
-                best = min((f[2] for f in found if i <= f[0] and f[1] <= j), key=lambda f: f[0], default=None)
-                if best is not None and best[0][0] <= limit:
+                inside = [f[2].score for f in found if i <= f[0] and f[1] <= j]
+                if inside and min(inside)[0] <= limit:
                     continue
-                here = None
+                here: Attempt | None = None
                 for rows, budget in _settings(steps[i : j + 1]):
-                    here = attempt(i, j, rows, budget, here[0] if here else (size, 0.0)) or here
+                    here = attempt(i, j, rows, budget, here.score if here else (size, 0.0)) or here
                 if here is not None:
                     found.append((i, j, here))
     if not found:
         return None
-    found.sort(key=lambda f: f[2][0])
+    found.sort(key=lambda f: f[2].score)
     refined = [_climb(steps[i : j + 1], partial(attempt, i, j), here) for i, j, here in found[:SPANS]]
-    return min(refined, key=lambda f: f[0])[3]
+    return min(refined, key=lambda f: f.score).steps
 
 
-def _climb(stages: list[Step], attempt: Callable, best: tuple) -> tuple:
+def _climb(
+    stages: list[Step], attempt: Callable[[list[int], int, tuple[float, float]], Attempt | None], best: Attempt
+) -> Attempt:
     """Change the rows of one stage after the other, and the tiles, as long as that is better."""
-    tallest = [geometry(stage).out_h for stage in stages]
+    changes: tuple[Callable[[int], int], ...] = (lambda n: 2 * n, lambda n: n + 1, lambda n: -(-n // 2))
+    tallest = [stage_geometry(stage).out_h for stage in stages]
     improved = True
     while improved:
         improved = False
         for s in range(len(stages)):
-            for change in (lambda n: 2 * n, lambda n: n + 1, lambda n: -(-n // 2)):
-                _, rows, budget, _ = best
+            for change in changes:
+                rows, budget = best.rows, best.budget
                 n = min(change(rows[s]), tallest[s])
                 if n == rows[s]:
                     continue
-                better = attempt([*rows[:s], n, *rows[s + 1 :]], budget, best[0])
+                better = attempt([*rows[:s], n, *rows[s + 1 :]], budget, best.score)
                 for other in BUDGETS if better is None and n > rows[s] else ():
-                    better = better or attempt([*rows[:s], n, *rows[s + 1 :]], other, best[0])
+                    better = better or attempt([*rows[:s], n, *rows[s + 1 :]], other, best.score)
                 if better is not None:
                     best, improved = better, True
         for budget in BUDGETS:
-            better = attempt(best[1], budget, best[0])
+            better = attempt(best.rows, budget, best.score)
             if better is not None:
                 best, improved = better, True
     return best
 
 
-def _settings(stages: list[Step]):
+def _settings(stages: list[Step]) -> Iterator[tuple[list[int], int]]:
     """Yield (rows of each stage, bytes for tiles), the most frugal first."""
-    maps = [geometry(stage) for stage in stages]
-    natural, needed = [], 1
+    maps = [stage_geometry(stage) for stage in stages]
+    natural: list[int] = []
+    needed = 1
     for m in reversed(maps):
         natural.insert(0, needed)
         needed *= m.stride
@@ -125,7 +139,7 @@ def _settings(stages: list[Step]):
 def _price(joined: Step) -> float:
     """Estimate the instructions that a chain takes on a Cortex-M33 on top of what its layers take anyway."""
     total = 0.0
-    maps = [geometry(stage) for stage in joined.stages]
+    maps = [stage_geometry(stage) for stage in joined.stages]
     blocks = [-(-m.out_h // band["rows"]) for m, band in zip(maps, joined.bands)]
     for i, (stage, m, band) in enumerate(zip(joined.stages, maps, joined.bands)):
         p, rows, times = stage.params, band["rows"], blocks[i]
@@ -174,7 +188,7 @@ def _live(blocks: list[Block], n: int) -> list[int]:
     for block in blocks:
         change[max(block.first, 0)] += block.size
         change[min(block.last, n - 1) + 1] -= block.size
-    result = []
+    result: list[int] = []
     for step in range(n):
         result.append((result[-1] if result else 0) + change[step])
     return result

@@ -1,14 +1,17 @@
 """The host engine: runs the C kernels of ``nn_c`` on the numbers that the C emitter would print."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.dsp import quantize
 from pyaed.errors import UserError
 from pyaed.nn._nn import ffi, lib
 from pyaed.nn.lowering import KERNELS
-from pyaed.nn.program import IO_TYPES, Program, Value, load
+from pyaed.nn.program import IO_TYPES, ModelSource, Program, Value, load
 from pyaed.workers import executor, worker_count
 
 _CTYPES = {"int8": "int8_t[]", "uint8": "uint8_t[]", "int32": "int32_t[]", "float32": "float[]", "float64": "double[]"}
@@ -28,10 +31,10 @@ class Engine:
         The model cannot be read or holds an operator, type or shape that is not supported.
     """
 
-    def __init__(self, source, workers: int | None = None):
+    def __init__(self, source: ModelSource, workers: int | None = None):
         self.program: Program = load(source)
         self.workers = worker_count(workers)
-        self._alive: list = []  # what the C structs point at
+        self._alive: list[Any] = []  # what the C structs point at
         nodes = ffi.new("aed_nn_node[]", max(1, len(self.program.nodes)))
         for node, entry in zip(self.program.nodes, nodes):
             entry.kernel = ffi.addressof(lib, node.kernel)
@@ -89,7 +92,7 @@ class Engine:
             pass
         return outputs.reshape(len(inputs), *_without_batch(end))
 
-    def predict(self, patches: np.ndarray) -> np.ndarray:
+    def predict(self, patches: np.ndarray) -> npt.NDArray[np.float32]:
         """Run a batch and return real values: float32, dequantized where the model's output is quantized.
 
         Parameters
@@ -104,7 +107,10 @@ class Engine:
         end = self.program.output
         if end.dtype == "float32":
             return outputs
-        return np.float32(end.scale) * (outputs.astype(np.int32) - end.zero_point).astype(np.float32)
+        real: npt.NDArray[np.float32] = np.float32(end.scale) * (outputs.astype(np.int32) - end.zero_point).astype(
+            np.float32
+        )
+        return real
 
     def run_layers(self, x: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Run one input and return what every node computed.
@@ -150,7 +156,7 @@ class Engine:
                 start = time.perf_counter()
                 entry.kernel(entry.params, arena)
                 run[number] = 1e6 * (time.perf_counter() - start)
-        return np.median(times, axis=0).tolist()
+        return [float(median) for median in np.median(times, axis=0)]
 
     def _inputs(self, batch: np.ndarray) -> np.ndarray:
         end = self.program.input
@@ -164,16 +170,16 @@ class Engine:
         if batch.dtype == np.float32 and end.dtype != "float32":
             if not np.isfinite(batch).all():
                 raise UserError(f"{self.program.name}: the batch holds values that are not finite")
-            batch = quantize(batch, end.scale, end.zero_point, end.dtype)
+            batch = quantize(batch, end.scale, end.zero_point, np.dtype(end.dtype))
         if batch.dtype != end.dtype:
             raise UserError(f"{self.program.name}: a batch of {batch.dtype}, expected {end.dtype} or float32")
         return np.ascontiguousarray(batch).reshape(len(batch), end.size)
 
-    def _keep(self, pointer):
+    def _keep(self, pointer: Any) -> Any:
         self._alive.append(pointer)
         return pointer
 
-    def _params(self, struct: str, values: dict):
+    def _params(self, struct: str, values: Mapping[str, Any]) -> Any:
         fields = {}
         for name, value in values.items():
             if name == "stages":
@@ -194,17 +200,18 @@ def _without_batch(value: Value) -> tuple[int, ...]:
     return value.shape[1:] if value.shape[0] == 1 else value.shape
 
 
-def _arena(size: int) -> np.ndarray:
+def _arena(size: int) -> npt.NDArray[np.uint8]:
     """Return `size` bytes that start on a multiple of 16."""
     memory = np.zeros(size + 16, np.uint8)
     return memory[-memory.ctypes.data % 16 :][:size]
 
 
-def _write(arena: np.ndarray, value: Value, row: np.ndarray) -> None:
+def _write(arena: npt.NDArray[np.uint8], value: Value, row: np.ndarray) -> None:
     data = row.view(np.uint8)
     arena[value.offset : value.offset + len(data)] = data
 
 
-def _read(arena: np.ndarray, value: Value) -> np.ndarray:
-    size = value.size * np.dtype(value.dtype).itemsize
-    return arena[value.offset : value.offset + size].copy().view(value.dtype).reshape(value.shape)
+def _read(arena: npt.NDArray[np.uint8], value: Value) -> np.ndarray:
+    dtype = np.dtype(value.dtype)
+    own: np.ndarray = arena[value.offset : value.offset + value.size * dtype.itemsize].copy().view(dtype)
+    return own.reshape(value.shape)

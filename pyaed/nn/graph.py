@@ -7,13 +7,18 @@ import hashlib
 import math
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import tflite
 
 from pyaed.errors import UserError
+
+T = TypeVar("T")
 
 #: Largest tensor accepted, in elements: far above what a microcontroller holds, far below what hurts a host.
 MAX_ELEMENTS = 1 << 26
@@ -93,8 +98,8 @@ class Tensor:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    scales: np.ndarray  # float32, empty when not quantized
-    zero_points: np.ndarray  # int64, as long as scales
+    scales: npt.NDArray[np.float32]  # empty when not quantized
+    zero_points: npt.NDArray[np.int64]  # as long as scales
     axis: int  # of per-channel scales
     data: np.ndarray | None = None
 
@@ -114,7 +119,7 @@ class Operator:
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: dict
+    options: dict[str, Any]  # numbers, switches and names, as the operator's table has them
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ def read_metadata_buffer(source: str | os.PathLike[str] | bytes, key: str = "pya
         The file cannot be read, is no TensorFlow Lite model, or is damaged.
     """
     content, name = _content(source)
-    return _guarded(lambda data, _: _metadata(_model(data)).get(key), content, name)
+    return _guarded(_metadata_of, content, name).get(key)
 
 
 def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
@@ -172,7 +177,7 @@ def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
         raise UserError(f"cannot read the model {path}: {error.strerror or error}") from error
 
 
-def _guarded(read, content: bytes, name: str):
+def _guarded(read: Callable[[bytes, str], T], content: bytes, name: str) -> T:
     """Call read(content, name); whatever a damaged file makes the flatbuffers reader raise becomes a UserError."""
     if len(content) < 16 or content[4:8] != b"TFL3":
         raise UserError(f"{name}: not a TensorFlow Lite model (expected the file identifier 'TFL3')")
@@ -191,11 +196,15 @@ def _guarded(read, content: bytes, name: str):
         raise UserError(f"{name}: damaged TensorFlow Lite model ({error or type(error).__name__})") from error
 
 
-def _model(content: bytes) -> "tflite.Model":
+def _model(content: bytes) -> tflite.Model:
     return tflite.Model.GetRootAs(content, 0)
 
 
-def _each(n: int, get, limit: int) -> list:
+def _metadata_of(content: bytes, _: str) -> dict[str, bytes]:
+    return _metadata(_model(content))
+
+
+def _each(n: int, get: Callable[[int], T], limit: int) -> list[T]:
     """Return [get(0), ..., get(n - 1)]. A vector with more members than the file has bytes is a lie."""
     if not 0 <= n <= limit:
         raise ValueError(f"a vector of {n} members")
@@ -206,13 +215,13 @@ def _text(value: bytes | None) -> str:
     return (value or b"").decode("utf-8", errors="replace")
 
 
-def _bytes(buffer) -> bytes:
+def _bytes(buffer: tflite.Buffer) -> bytes:
     if buffer.Offset() > 1 or buffer.Size() > 1:
         raise ValueError("buffers outside the flatbuffer are not supported")
     return bytes(buffer.DataAsNumpy()) if buffer.DataLength() else b""
 
 
-def _metadata(model) -> dict[str, bytes]:
+def _metadata(model: tflite.Model) -> dict[str, bytes]:
     entries = _each(model.MetadataLength(), model.Metadata, 1 << 16)
     n_buffers = model.BuffersLength()
     result = {}
@@ -241,7 +250,7 @@ def _graph(content: bytes, name: str) -> Graph:
     return Graph(stem, hashlib.sha256(content).hexdigest(), tensors, operators, inputs, outputs, _metadata(model))
 
 
-def _code(code) -> str:
+def _code(code: tflite.OperatorCode) -> str:
     # Old files keep the number in a byte field that cannot hold the newer operators.
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
@@ -251,12 +260,12 @@ def _code(code) -> str:
     return _OPERATORS[number]
 
 
-def _vector(values) -> np.ndarray:
+def _vector(values: np.ndarray | int) -> np.ndarray:
     # The flatbuffers reader gives the number 0 for a vector that is not there.
     return np.atleast_1d(np.array(values)) if isinstance(values, np.ndarray) else np.zeros(0, np.int64)
 
 
-def _indices(values, n_tensors: int, optional: bool = True) -> tuple[int, ...]:
+def _indices(values: np.ndarray | int, n_tensors: int, optional: bool = True) -> tuple[int, ...]:
     result = tuple(int(v) for v in _vector(values))
     for index in result:
         if not (0 <= index < n_tensors or (optional and index == -1)):
@@ -264,7 +273,7 @@ def _indices(values, n_tensors: int, optional: bool = True) -> tuple[int, ...]:
     return result
 
 
-def _tensor(model, n_buffers: int, index: int, tensor) -> Tensor:
+def _tensor(model: tflite.Model, n_buffers: int, index: int, tensor: tflite.Tensor) -> Tensor:
     name = _text(tensor.Name()) or f"tensor {index}"
     shape = tuple(int(d) for d in _vector(tensor.ShapeAsNumpy()))
     if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS or len(shape) > 8:
@@ -301,11 +310,11 @@ def _tensor(model, n_buffers: int, index: int, tensor) -> Tensor:
     return Tensor(index, name, shape, dtype, scales, zero_points, axis, data)
 
 
-def _operator(codes: list[str], n_tensors: int, operator) -> Operator:
+def _operator(codes: list[str], n_tensors: int, operator: tflite.Operator) -> Operator:
     if not 0 <= operator.OpcodeIndex() < len(codes):
         raise ValueError(f"operator code {operator.OpcodeIndex()} of {len(codes)}")
     name = codes[operator.OpcodeIndex()]
-    options = {}
+    options: dict[str, Any] = {}
     if name in _OPTIONS:
         table_name, fields = _OPTIONS[name]
         reader = getattr(tflite, table_name)()

@@ -1,5 +1,6 @@
 """The memory plan and profiles as pictures (SVG, written by hand: nothing has to be installed for them) and as tables."""
 
+import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -13,7 +14,7 @@ _FILLS = {"input": "#8fd19e", "output": "#8fd19e", "tensor": "#9ecae1", "scratch
 _FONT = 'font-family="sans-serif" font-size="11"'
 
 
-def write_plan(program: Program, folder) -> list[Path]:
+def write_plan(program: Program, folder: str | os.PathLike[str]) -> list[Path]:
     """Write ``plan.txt`` and ``plan.svg`` into a folder and return their paths."""
     return [
         write_text(Path(folder) / "plan.txt", plan_text(program)),
@@ -90,18 +91,18 @@ def plan_svg(program: Program) -> str:
         if h > 12 and w > 7 * len(label):
             marks.append(_text(x + w / 2, y + h / 2 + 4, label, anchor="middle"))
     for i, node in enumerate(program.nodes):
-        x = left + (i + 0.5) * column
+        middle = left + (i + 0.5) * column
         kernel = node.kernel.removeprefix("aed_")
         stages = node.params.get("stages", ())
         for stage in stages[:-1]:  # the rows that lie between the layers of a chain
             size, at = stage.fields["capacity"] * stage.fields["out_row"], stage.fields["output"]
             marks.append(
-                f'<rect x="{x - 0.3 * column:.1f}" y="{top + height - (at + size) * scale:.1f}" '
+                f'<rect x="{middle - 0.3 * column:.1f}" y="{top + height - (at + size) * scale:.1f}" '
                 f'width="{0.6 * column:.1f}" height="{size * scale:.1f}" fill="#fee6ce" stroke="#999">'
                 f"<title>{stage.kernel}: {stage.fields['capacity']} rows of {stage.fields['out_row']} bytes</title></rect>"
             )
         label = f"{i} {kernel}" + (f" ({len(stages)} layers)" if stages else "")
-        marks.append(_text(x, top + height + 14, label, turn=60))
+        marks.append(_text(middle, top + height + 14, label, turn=60))
     return _svg(left + width + 90, top + height + 175, marks)
 
 

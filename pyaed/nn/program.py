@@ -1,7 +1,10 @@
 """A lowered and planned network: what the C emitter prints and the host engine runs."""
 
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +12,7 @@ from pyaed.errors import UserError
 from pyaed.nn.chain import stage_fields
 from pyaed.nn.depth_first import ARENA_LIMIT, fit
 from pyaed.nn.graph import Graph, read_tflite
-from pyaed.nn.lowering import Step, View, lower
+from pyaed.nn.lowering import Fields, Step, View, lower
 from pyaed.nn.memory import assign, fold_pads
 from pyaed.nn.plan import Block
 
@@ -39,8 +42,8 @@ class Stage:
     """One layer of a chain: a C function, the fields of its parameter struct and those of aed_chain_stage."""
 
     kernel: str
-    params: dict
-    fields: dict
+    params: Fields
+    fields: Fields
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,7 @@ class Node:
     name: str  # of the tensor it computes; of several joined by ';' the first
     operator: str  # TensorFlow Lite's name, for example CONV_2D
     kernel: str  # C function
-    params: (
-        dict  # fields of the kernel's parameter struct: int, float, list of int, array (const table), None, or Stages
-    )
+    params: Fields  # of the kernel's parameter struct; a chain's has a list of Stages
     output: Value
     macs: int  # multiply-accumulates
     weights_bytes: int  # const tables in flash
@@ -80,7 +81,7 @@ class Program:
         """Multiply-accumulates of one inference."""
         return sum(node.macs for node in self.nodes)
 
-    def table(self) -> list[dict]:
+    def table(self) -> list[dict[str, Any]]:
         """Return one row per node: name, kind, kernel, shape of the output, macs, weights_bytes, offset."""
         return [
             {
@@ -94,6 +95,9 @@ class Program:
             }
             for node in self.nodes
         ]
+
+
+ModelSource = str | os.PathLike[str] | bytes | Graph | Program
 
 
 def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Program:
@@ -125,7 +129,7 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
     return place(graph, fit(graph, steps, views, arena_limit), views)
 
 
-def load(source) -> Program:
+def load(source: ModelSource) -> Program:
     """Return the Program of a Program, a Graph, or a ``.tflite`` path or content."""
     if isinstance(source, Program):
         return source
@@ -157,7 +161,8 @@ def lower_all(graph: Graph) -> tuple[list[Step], dict[int, int]]:
             if any(producers.get(source, -1) >= number for source in sources):
                 raise UserError(f"{graph.name}: {graph.operators[number].name} reads a tensor before it is computed")
             wanted += sources
-    steps, views = [], {}
+    steps: list[Step] = []
+    views: dict[int, int] = {}
     for number in sorted(lowered):
         item = lowered[number]
         if isinstance(item, View):
@@ -197,8 +202,8 @@ def place(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
         if number in layout.scratch:
             params["scratch"] = layout.scratch[number]
         if step.stages:
-            ends = params["input"], params["output"], params["scratch"]
-            params = step.params | {"stages": [Stage(*s) for s in stage_fields(step, *ends, layout.place)]}
+            fields = stage_fields(step, params["input"], params["output"], params["scratch"], layout.place)
+            params = step.params | {"stages": [Stage(*f) for f in fields]}
         nodes.append(
             Node(
                 graph.tensors[step.output].name.split(";")[0],
@@ -210,13 +215,13 @@ def place(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
                 _table_bytes(params),
             )
         )
-    ends = [value(graph.inputs[0]), value(graph.outputs[0])]
-    for end in ends:
+    source, target = value(graph.inputs[0]), value(graph.outputs[0])
+    for end in (source, target):
         if not 1 <= len(end.shape) <= 4 or end.size == 0:
             raise UserError(f"{graph.name}: '{end.name}' has the shape {list(end.shape)}, expected 1 to 4 dimensions")
-    return Program(graph.name, graph.hash, tuple(nodes), *ends, layout.size, layout.blocks)
+    return Program(graph.name, graph.hash, tuple(nodes), source, target, layout.size, layout.blocks)
 
 
-def _table_bytes(params: dict) -> int:
+def _table_bytes(params: Mapping[str, Any]) -> int:
     tables = sum(v.nbytes for v in params.values() if isinstance(v, np.ndarray))
     return tables + sum(_table_bytes(stage.params) for stage in params.get("stages", ()))

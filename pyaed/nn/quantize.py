@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -28,10 +29,10 @@ def rescale(x: int, multiplier: int, shift: int) -> int:
     return y if shift >= 0 else (y + (y >> 31) + (1 << (-shift - 1))) >> -shift
 
 
-def round_half_away(x: np.ndarray) -> np.ndarray:
+def round_half_away(x: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Round to nearest, ties away from zero. `x` is float32 or float64; the result is float64, exactly."""
-    x = np.asarray(x, np.float64)
-    return np.trunc(x + np.copysign(0.5, x))
+    wide = np.asarray(x, np.float64)
+    return np.asarray(np.trunc(wide + np.copysign(0.5, wide)))
 
 
 def activation_range(activation: str, scale: np.float32, zero_point: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Evaluation of float and quantized models on the test set."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def report(
     run: Run,
     settings: ModelMetadata,
     patches: Any,
-    predictor: Callable,
+    predictor: "Predictor",
     name: str,
     classified: np.ndarray | None = None,
 ) -> None:
@@ -84,7 +84,7 @@ def report(
 
 
 @contextmanager
-def predictor_of(run: Run, path: Path, target: str) -> Iterator[Callable]:
+def predictor_of(run: Run, path: Path, target: str) -> Iterator["Predictor"]:
     """Yield the predictor of a target: TensorFlow Lite's reference kernels, our engine, or the emulated board."""
     from pyaed import evaluation
     from pyaed.nn import Engine

@@ -95,7 +95,7 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
     return run
 
 
-def _hydra(config: Config, overrides: Sequence[str], mode: str | None) -> dict:
+def _hydra(config: Config, overrides: Sequence[str], mode: str | None) -> dict[str, Any]:
     """Return what users look for in ``.hydra/hydra.yaml``: where, what and with which overrides; Hydra's own keys."""
     own = [text for text in overrides if text.lstrip("+~").startswith("hydra.")]
     return {

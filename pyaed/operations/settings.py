@@ -124,7 +124,7 @@ def git_state() -> dict[str, str]:
     return {"git": found}
 
 
-def provenance(config: Config, sets: Any) -> dict:
+def provenance(config: Config, sets: "Sets") -> dict[str, Any]:
     return {
         "project_name": config.general.project_name,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

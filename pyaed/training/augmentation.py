@@ -134,7 +134,8 @@ def _as_mapping(section: Any) -> Mapping[str, Any]:
         return {}
     if isinstance(section, Mapping):
         return section
-    return section.model_dump() if hasattr(section, "model_dump") else vars(section)
+    found: Mapping[str, Any] = section.model_dump() if hasattr(section, "model_dump") else vars(section)
+    return found
 
 
 def _refuse_unknown(cfg: Any) -> None:

@@ -32,7 +32,11 @@ _BINARY: dict[type[ast.AST], Callable[[float, float], float]] = {
     ast.Mod: operator.mod,
     ast.Pow: math.pow,
 }
-_UNARY = {ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Not: operator.not_}
+_UNARY: dict[type[ast.AST], Callable[[float], float]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+}
 _COMPARE: dict[type[ast.AST], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,

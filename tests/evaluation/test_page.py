@@ -24,7 +24,7 @@ def report(request, tmp_path):
 def test_page(report, tmp_path):
     rng = np.random.default_rng(0)
     worst = [
-        {**item, "pcm": rng.integers(-99, 99, 800).astype(np.int16), "rate": 16000, "log_mel": rng.normal(size=(9, 4))}
+        WrongClip(**item, pcm=rng.integers(-99, 99, 800).astype(np.int16), rate=16000, log_mel=rng.normal(size=(9, 4)))
         for item in report.wrong
     ]
     path = write_page(

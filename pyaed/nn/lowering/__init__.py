@@ -6,10 +6,10 @@ shape). What it cannot express exactly it refuses with the operator, the tensor 
 
 from pyaed.nn.graph import Graph, Operator
 from pyaed.nn.lowering import convolutions, dilated, elementwise, pools, shapes, tables
-from pyaed.nn.lowering.common import Step, View, refuse
+from pyaed.nn.lowering.common import Fields, Lowering, Step, View, refuse
 from pyaed.nn.lowering.scratch import scratch_bytes
 
-__all__ = ["KERNELS", "LOWERINGS", "Step", "View", "lower", "scratch_bytes"]
+__all__ = ["KERNELS", "LOWERINGS", "Fields", "Step", "View", "lower", "scratch_bytes"]
 
 #: Kernel -> its parameter struct in nn_c/include/aed_nn_kernels.h.
 KERNELS = {
@@ -41,7 +41,7 @@ KERNELS = {
 }
 
 #: TensorFlow Lite operator -> lowering.
-LOWERINGS = {
+LOWERINGS: dict[str, Lowering] = {
     "ADD": elementwise.binary("aed_add_s8", elementwise.sum_fields),
     "AVERAGE_POOL_2D": pools.pool("aed_average_pool_s8"),
     "BATCH_TO_SPACE_ND": dilated.batch_to_space,

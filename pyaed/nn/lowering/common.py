@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from pyaed.nn.quantize import activation_range
 #: Accumulators stay below this, see aed_rescale in nn_c/src/aed_nn_math.h.
 ACCUMULATOR_LIMIT = 1 << 30
 
+#: Fields of a C struct by name, as the kernel has them: int, float, list of int, array (const table) or None.
+Fields = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -23,18 +26,18 @@ class Step:
     kernel: str
     reads: dict[str, int]  # parameter field -> tensor index
     output: int  # tensor index
-    params: dict  # the other parameter fields
+    params: Fields  # the other parameter fields
     scratch: int = 0  # bytes
     macs: int = 0  # multiply-accumulates
     in_place: tuple[str, ...] = field(default=())  # fields of `reads` whose memory the output may take over
     stages: tuple["Step", ...] = ()  # of a chain (pyaed/nn/chain.py)
-    bands: tuple[dict, ...] = ()  # of a chain: the fields `rows` and `capacity` of each stage
+    bands: tuple[Fields, ...] = ()  # of a chain: the fields `rows` and `capacity` of each stage
     buffers: tuple[int, ...] = ()  # of a chain: where in its scratch memory each stage but the last writes
     lead: int = 0  # bytes by which the output begins before the input whose memory it takes over (`in_place`)
 
-    def placed(self, place: Callable[[int], int]) -> dict:
+    def placed(self, place: Callable[[int], int]) -> Fields:
         """Return the fields of `reads` with arena offsets; inputs[0], inputs[1] ... become the list inputs."""
-        fields: dict = {}
+        fields: Fields = {}
         for name, index in self.reads.items():
             stem, bracket, _ = name.partition("[")
             if bracket:
@@ -50,6 +53,9 @@ class View:
 
     source: int
     output: int
+
+
+Lowering = Callable[[Graph, Operator], Step | View]
 
 
 def refuse(graph: Graph, operator: Operator, reason: str) -> NoReturn:
@@ -138,11 +144,12 @@ def expect_shape(graph: Graph, op: Operator, ok: bool, *tensors: Tensor) -> None
         refuse(graph, op, f"shapes do not fit or are not supported: {', '.join(str(t) for t in tensors)}")
 
 
-def window_fields(graph: Graph, op: Operator, x: Tensor, y: Tensor, kernel: tuple[int, int]) -> dict:
+def window_fields(graph: Graph, op: Operator, x: Tensor, y: Tensor, kernel: tuple[int, int]) -> Fields:
     """Return sizes, strides, dilations and top/left padding of a window operator on NHWC maps with N = 1."""
     expect_shape(graph, op, len(x.shape) == len(y.shape) == 4 and x.shape[0] == y.shape[0] == 1, x, y)
     o = op.options
-    result, pads = {}, []
+    result: Fields = {}
+    pads: list[int] = []
     for axis, letter in ((0, "h"), (1, "w")):
         size, out, k = x.shape[axis + 1], y.shape[axis + 1], kernel[axis]
         stride, dilation = o[f"stride_{letter}"], o.get(f"dilation_{letter}", 1)

@@ -1,11 +1,14 @@
 """Convolutions and fully connected layers."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.nn.graph import Graph, Operator, Tensor
 from pyaed.nn.lowering.common import (
+    Fields,
     Step,
     affine,
     check_rescale,
@@ -38,7 +41,7 @@ def _pack_quads(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(padded.reshape(len(padded) // 4, 4, -1, 4).transpose(0, 2, 1, 3)).reshape(-1)
 
 
-def _table4(values, dtype: type) -> np.ndarray:
+def _table4(values: npt.ArrayLike, dtype: npt.DTypeLike) -> np.ndarray:
     """Return a per-channel table, padded with zeros to a multiple of 4 channels."""
     values = np.asarray(values)
     table = np.zeros(-(-len(values) // 4) * 4, dtype)
@@ -48,7 +51,7 @@ def _table4(values, dtype: type) -> np.ndarray:
 
 def _channels(
     graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int
-) -> tuple[dict, list[float]]:
+) -> tuple[Fields, list[float]]:
     """Return what layers with the weights `rows` [channels][depth] share, and the real scale factor of each channel."""
     channels = len(rows)
     w = operand(graph, op, 1)
@@ -78,7 +81,7 @@ def _channels(
     return params, reals
 
 
-def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> dict:
+def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> Fields:
     """Return the tables of a convolution: `_channels` with fixed-point scale factors."""
     params, reals = _channels(graph, op, x, y, rows, axis)
     factors = [quantize_multiplier(real) for real in reals]
@@ -97,7 +100,7 @@ def convolution(graph: Graph, op: Operator) -> Step:
     return convolve(graph, op, x, y, lambda kernel: window_fields(graph, op, x, y, kernel))
 
 
-def convolve(graph: Graph, op: Operator, x: Tensor, y: Tensor, window_of) -> Step:
+def convolve(graph: Graph, op: Operator, x: Tensor, y: Tensor, window_of: Callable[[tuple[int, int]], Fields]) -> Step:
     """Lower the convolution `op` between two maps; ``window_of((height, width))`` gives the fields of its window."""
     w = constant(graph, op, 1, ("int8",))
     expect_shape(graph, op, w.ndim == 4 and w.size > 0, operand(graph, op, 1))
@@ -119,7 +122,7 @@ def convolve(graph: Graph, op: Operator, x: Tensor, y: Tensor, window_of) -> Ste
     return _grouped_step(graph, op, x, y, window, rows, groups)
 
 
-def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, axis: int) -> Step:
+def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: Fields, rows: np.ndarray, axis: int) -> Step:
     depth = rows.shape[1]
     params = window | {"in_c": x.shape[3], "out_c": y.shape[3], "depth_multiplier": 1}
     params |= _rescaled_channels(graph, op, x, y, rows, axis)
@@ -140,7 +143,7 @@ def _conv_step(graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, r
 
 
 def _grouped_step(
-    graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, groups: int
+    graph: Graph, op: Operator, x: Tensor, y: Tensor, window: Fields, rows: np.ndarray, groups: int
 ) -> Step:
     out_c, depth = rows.shape
     params = window | {"in_c": x.shape[3], "out_c": out_c, "depth_multiplier": 1, "group_in_c": x.shape[3] // groups}
@@ -158,7 +161,7 @@ def _grouped_step(
 
 
 def _depthwise_step(
-    graph: Graph, op: Operator, x: Tensor, y: Tensor, window: dict, rows: np.ndarray, axis: int
+    graph: Graph, op: Operator, x: Tensor, y: Tensor, window: Fields, rows: np.ndarray, axis: int
 ) -> Step:
     in_c, out_c, taps = x.shape[3], y.shape[3], rows.shape[1]
     params = window | {"in_c": in_c, "out_c": out_c, "depth_multiplier": out_c // in_c}

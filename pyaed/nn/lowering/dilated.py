@@ -9,7 +9,16 @@ from dataclasses import replace
 import numpy as np
 
 from pyaed.nn.graph import Graph, Operator
-from pyaed.nn.lowering.common import Step, constant, expect_shape, input_tensor, output_tensor, refuse, same_affine
+from pyaed.nn.lowering.common import (
+    Fields,
+    Step,
+    constant,
+    expect_shape,
+    input_tensor,
+    output_tensor,
+    refuse,
+    same_affine,
+)
 from pyaed.nn.lowering.convolutions import convolve
 
 _VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
@@ -19,7 +28,7 @@ def batch_to_space(graph: Graph, op: Operator) -> Step:
     y = output_tensor(graph, op)
     conv = _before(graph, op)
     start = _before(graph, conv) if conv is not None and conv.name in ("CONV_2D", "DEPTHWISE_CONV_2D") else None
-    if start is None or start.name != "SPACE_TO_BATCH_ND":
+    if conv is None or start is None or start.name != "SPACE_TO_BATCH_ND":
         refuse(graph, op, "supported only as the end of SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND")
     x = input_tensor(graph, start)
     same_affine(graph, start, x, input_tensor(graph, conv))
@@ -39,11 +48,12 @@ def batch_to_space(graph: Graph, op: Operator) -> Step:
         pads, crops = (np.insert(t, 1 - at, 0, axis=0) for t in (pads, crops))
     expect_shape(graph, op, x.shape[0] == y.shape[0] == 1, x, y)
 
-    def window(kernel: tuple[int, int]) -> dict:
+    def window(kernel: tuple[int, int]) -> Fields:
         o = conv.options
         if {o["stride_h"], o["stride_w"], o["dilation_h"], o["dilation_w"]} != {1}:
             refuse(graph, op, f"{conv.name} between batches has strides or a dilation of its own")
-        result, same = {}, o["padding"] == "SAME"
+        result: Fields = {}
+        same = o["padding"] == "SAME"
         for axis, letter in ((0, "h"), (1, "w")):
             k, dilation = kernel[axis], int(block[axis])
             size, out = x.shape[axis + 1], y.shape[axis + 1]

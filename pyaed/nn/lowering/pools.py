@@ -4,6 +4,7 @@ import math
 
 from pyaed.nn.graph import Graph, Operator, Tensor
 from pyaed.nn.lowering.common import (
+    Lowering,
     Step,
     View,
     affine,
@@ -20,7 +21,7 @@ from pyaed.nn.lowering.common import (
 from pyaed.nn.quantize import quantize_multiplier
 
 
-def pool(kernel: str):
+def pool(kernel: str) -> Lowering:
     def lower_pool(graph: Graph, op: Operator) -> Step:
         x, y = input_tensor(graph, op), output_tensor(graph, op)
         params = window_fields(graph, op, x, y, (op.options["kernel_h"], op.options["kernel_w"]))

@@ -1,5 +1,7 @@
 """How much scratch memory the convolutions take."""
 
+from collections.abc import Mapping
+
 #: Widened inputs of a convolution on the Cortex-M33, in bytes: of one tile of pixels and four channels of weights, and of
 #: four channels of a depthwise layer.
 TILE_BYTES = 8192
@@ -8,7 +10,7 @@ PLANE_BYTES = 16384
 TILE_PIXELS = 384
 
 
-def scratch_bytes(kernel: str, p: dict, out_rows: int, budget: int = TILE_BYTES) -> tuple[int, int]:
+def scratch_bytes(kernel: str, p: Mapping[str, int], out_rows: int, budget: int = TILE_BYTES) -> tuple[int, int]:
     """Return the field `tile` of a convolution, and the scratch memory it needs when it computes `out_rows` rows at a time.
 
     The portable kernels and those of the Cortex-M33 make do with the same memory. A tile takes `budget` bytes where two

@@ -1,11 +1,14 @@
 """Operators that move values without computing."""
 
 import math
+from collections.abc import Callable
+from types import EllipsisType
 
 import numpy as np
 
 from pyaed.nn.graph import Graph, Operator
 from pyaed.nn.lowering.common import (
+    Lowering,
     Step,
     View,
     affine,
@@ -82,7 +85,7 @@ def concatenation(graph: Graph, op: Operator) -> Step:
     return Step(op.name, "aed_concat_8", reads, y.index, params)
 
 
-def movement(move):
+def movement(move: Callable[[Graph, Operator, np.ndarray], np.ndarray]) -> Lowering:
     """Return the lowering of an operator whose output is a strided view of its input.
 
     ``move(graph, op, array)`` does to an array what the operator does, in numpy, without a copy.
@@ -131,7 +134,8 @@ def transpose(graph: Graph, op: Operator, x: np.ndarray) -> np.ndarray:
     order = _axes(graph, op, 1)
     if sorted(order) != list(range(x.ndim)):
         refuse(graph, op, f"permutation {order} of a tensor of {x.ndim} dimensions")
-    return x.transpose(order)
+    moved: np.ndarray = x.transpose(order)
+    return moved
 
 
 def cut(graph: Graph, op: Operator, x: np.ndarray) -> np.ndarray:
@@ -139,7 +143,8 @@ def cut(graph: Graph, op: Operator, x: np.ndarray) -> np.ndarray:
     ends = [d if s == -1 else b + s for b, s, d in zip(begin, size, x.shape)]
     if any(not 0 <= b < e <= d for b, e, d in zip(begin, ends, x.shape)):
         refuse(graph, op, f"begin {begin} and size {size} of the shape {list(x.shape)}")
-    return x[tuple(slice(b, e) for b, e in zip(begin, ends))]
+    part: np.ndarray = x[tuple(slice(b, e) for b, e in zip(begin, ends))]
+    return part
 
 
 def strided_slice(graph: Graph, op: Operator, x: np.ndarray) -> np.ndarray:
@@ -149,7 +154,7 @@ def strided_slice(graph: Graph, op: Operator, x: np.ndarray) -> np.ndarray:
     def masked(name: str, i: int) -> bool:
         return bool(op.options[f"{name}_mask"] >> i & 1)
 
-    index: list = []
+    index: list[int | slice | EllipsisType | None] = []
     for i, (b, e, step) in enumerate(zip(begin, end, steps)):
         if masked("ellipsis", i):
             index.append(...)
@@ -164,6 +169,7 @@ def strided_slice(graph: Graph, op: Operator, x: np.ndarray) -> np.ndarray:
     if ... not in index:
         index.append(...)  # makes a view of one element an array too
     try:
-        return x[tuple(index)]
+        part: np.ndarray = x[tuple(index)]
     except IndexError as error:
         refuse(graph, op, f"slice {begin} to {end} of the shape {list(x.shape)}: {error}")
+    return part

@@ -1,26 +1,42 @@
 """Functions of one byte as tables of 256, softmax, and the ends of a model."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.nn.graph import Graph, Operator, Tensor
-from pyaed.nn.lowering.common import Step, affine, check_rescale, expect_shape, input_tensor, output_tensor, refuse
+from pyaed.nn.lowering.common import (
+    Lowering,
+    Step,
+    affine,
+    check_rescale,
+    expect_shape,
+    input_tensor,
+    output_tensor,
+    refuse,
+)
 from pyaed.nn.quantize import activation_range, quantize_multiplier, rescale, round_half_away
 
+Levels = npt.NDArray[np.int64]  # quantized values
+Real = npt.NDArray[np.float32]
 
-def table(graph: Graph, op: Operator, x: Tensor, y: Tensor, values) -> Step:
+
+def table(
+    graph: Graph, op: Operator, x: Tensor, y: Tensor, values: Callable[[Levels], Levels | npt.NDArray[np.float64]]
+) -> Step:
     """Lower any function of one byte: ``values(q)`` maps the 256 quantized inputs to quantized outputs."""
     expect_shape(graph, op, x.size == y.size, x, y)
     info = np.iinfo(y.dtype)
     table = np.zeros(256, np.uint8)
-    levels = np.arange(np.iinfo(x.dtype).min, np.iinfo(x.dtype).max + 1)
+    levels = np.arange(np.iinfo(x.dtype).min, np.iinfo(x.dtype).max + 1, dtype=np.int64)
     table[levels & 0xFF] = np.clip(values(levels), info.min, info.max).astype(np.int64) & 0xFF
     params = {"n": x.size, "table": table}
     return Step(op.name, "aed_lut_8", {"input": x.index}, y.index, params, in_place=("input",))
 
 
-def _rescaled(graph: Graph, op: Operator, levels: np.ndarray, x_zero: int, y_zero: int, real: float) -> np.ndarray:
+def _rescaled(graph: Graph, op: Operator, levels: Levels, x_zero: int, y_zero: int, real: float) -> Levels:
     if not math.isfinite(real):
         refuse(graph, op, "the scales of input and output do not fit together")
     multiplier, shift = quantize_multiplier(real)
@@ -28,7 +44,7 @@ def _rescaled(graph: Graph, op: Operator, levels: np.ndarray, x_zero: int, y_zer
     return np.array([rescale(int(q) - x_zero, multiplier, shift) + y_zero for q in levels])
 
 
-def relu(activation: str):
+def relu(activation: str) -> Lowering:
     def lower_relu(graph: Graph, op: Operator) -> Step:
         x, y = input_tensor(graph, op), output_tensor(graph, op)
         (x_scale, x_zero), (y_scale, y_zero) = affine(graph, op, x), affine(graph, op, y)
@@ -51,7 +67,7 @@ def leaky_relu(graph: Graph, op: Operator) -> Step:
     if slope < 0:
         refuse(graph, op, f"the slope {op.options['alpha']} is negative")
 
-    def values(levels: np.ndarray) -> np.ndarray:
+    def values(levels: Levels) -> Levels:
         below = _rescaled(graph, op, levels, x_zero, y_zero, slope)
         return np.where(levels < x_zero, below, _rescaled(graph, op, levels, x_zero, y_zero, identity))
 
@@ -104,7 +120,7 @@ def _high_half(product: int, rounded: bool) -> int:
     return _int16(abs(product) // 32768 * (1 if product >= 0 else -1))
 
 
-def of_float(function, unit_output: bool = False):
+def of_float(function: Callable[[Real, Operator], Real], unit_output: bool = False) -> Lowering:
     """Return the lowering of a function that the reference kernel computes in float32, with the output's scale inverted.
 
     `unit_output`: the reference kernel takes only the scale 1/256 and the zero point -128.
@@ -116,7 +132,7 @@ def of_float(function, unit_output: bool = False):
         if unit_output:
             _expect_unit_output(graph, op, y)
 
-        def values(levels: np.ndarray) -> np.ndarray:
+        def values(levels: Levels) -> npt.NDArray[np.float64]:
             with np.errstate(over="ignore"):
                 real = function(x_scale * (levels - x_zero).astype(np.float32), op)
                 return round_half_away(real * (np.float32(1) / y_scale)) + y_zero
@@ -126,22 +142,24 @@ def of_float(function, unit_output: bool = False):
     return lower_function
 
 
-def logistic(x: np.ndarray, _: Operator) -> np.ndarray:
-    return np.float32(1) / (np.float32(1) + _exp_f32(-x))
+def logistic(x: Real, _: Operator) -> Real:
+    y: Real = np.float32(1) / (np.float32(1) + _exp_f32(-x))
+    return y
 
 
-def tanh(x: np.ndarray, _: Operator) -> np.ndarray:
+def tanh(x: Real, _: Operator) -> Real:
     return np.tanh(x.astype(np.float64)).astype(np.float32)
 
 
-def gelu(x: np.ndarray, op: Operator) -> np.ndarray:
+def gelu(x: Real, op: Operator) -> Real:
     """x times the normal distribution's cumulative function, or its approximation by a hyperbolic tangent."""
     wide = x.astype(np.float64)
     if op.options["approximate"]:
         share = 1 + np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))
     else:
         share = np.array([1 + math.erf(v * math.sqrt(0.5)) for v in wide])
-    return (0.5 * wide * share).astype(np.float32)
+    y: Real = (0.5 * wide * share).astype(np.float32)
+    return y
 
 
 def _expect_unit_output(graph: Graph, op: Operator, y: Tensor) -> None:
@@ -149,7 +167,7 @@ def _expect_unit_output(graph: Graph, op: Operator, y: Tensor) -> None:
         refuse(graph, op, "an int8 output in [0, 1) has to have the scale 1/256 and the zero point -128")
 
 
-def _exp_f32(x: np.ndarray) -> np.ndarray:
+def _exp_f32(x: Real) -> Real:
     """exp of float32 values, rounded from binary64."""
     with np.errstate(over="ignore", under="ignore"):
         return np.exp(x.astype(np.float64)).astype(np.float32)
