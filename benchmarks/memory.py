@@ -75,8 +75,8 @@ def measure(folder: Path) -> dict:
     }
     names = sets.class_names
     metadata = ModelMetadata(features=spec, preprocessing=preprocessing, class_names=names)
-    section = SimpleNamespace(batch_size=32, epochs=1, optimizer=None)
-    result = training.train(model, train, validation, section, None, 1, folder / "run", metadata)
+    settings = training.TrainingSettings(batch_size=32, epochs=1, seed=1)
+    result = training.train(model, train, validation, settings, metadata, folder / "run")
     row["MiB training"] = peak()
     evaluation.evaluate(evaluation.keras_predictor(result.model), validation, names, None, "float", batch_size=32)
     few = features(sets.quantization).patches

@@ -4,11 +4,15 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pyaed import __version__
 from pyaed.errors import UserError
+
+if TYPE_CHECKING:
+    from pyaed.operations import Run
 
 USER_ERROR = 2
 NOT_EQUAL = 1
@@ -20,7 +24,9 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         from pyaed.errors import nearest
 
         if args and args[0] not in self.commands and not args[0].startswith("-"):
@@ -47,20 +53,20 @@ def cli(verbose: bool, quiet: bool) -> None:
     logger.propagate = False
 
 
-def _with_config(function: Callable) -> Callable:
+def _with_config(function: Callable[..., None]) -> Callable[..., None]:
     function = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(function)
     return click.option(
         "-c", "--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="YAML configuration."
     )(function)
 
 
-def _start(config_path: Path | None, overrides: tuple[str, ...], mode: str | None = None):
+def _start(config_path: Path | None, overrides: tuple[str, ...], mode: str | None = None) -> "Run":
     from pyaed import config, operations
 
     return operations.start(config.load(config_path, overrides, mode), overrides, mode)
 
 
-def _finish(run) -> None:
+def _finish(run: "Run") -> None:
     click.echo(f"results: {run.folder}")
 
 

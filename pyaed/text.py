@@ -19,7 +19,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str] |
     formats = formats or {}
     columns = list(rows[0])
 
-    def cell(column: str, value: Any) -> str:
+    def cell(column: str, value: object) -> str:
         if value is None:
             return "-"
         if column in formats:

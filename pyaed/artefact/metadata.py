@@ -5,7 +5,7 @@ import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from pyaed.artefact.versions import FORMAT_VERSION, migrate
 from pyaed.dsp import FeatureSpec
@@ -153,15 +153,15 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _share(value: Any) -> bool:
+def _share(value: object) -> bool:
     return _number(value) and 0 <= value <= 1
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
     """A name that a log, a CSV, a C literal and the link can carry."""
     if not isinstance(value, str) or not value:
         return False
@@ -170,7 +170,7 @@ def _text(value: Any) -> bool:
     return len(value.encode()) <= MAX_NAME_BYTES
 
 
-def _names(value: Any) -> bool:
+def _names(value: object) -> bool:
     return (
         isinstance(value, list)
         and 1 <= len(value) <= MAX_CLASSES
@@ -179,12 +179,12 @@ def _names(value: Any) -> bool:
     )
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: object) -> bool:
     return value is None or isinstance(value, bool) or _number(value) or _text(value)
 
 
 #: Field -> its check, and what a message says was expected. `class_thresholds` is optional and checked against the classes.
-FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "features": (lambda v: isinstance(v, dict), "the feature settings"),
     "features_hash": (lambda v: isinstance(v, str) and len(v) == 64, "64 hexadecimal digits"),
     "frontend_revision": (
@@ -206,7 +206,7 @@ FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """A value for a message: short, and without what a terminal would act on."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

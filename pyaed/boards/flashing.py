@@ -202,20 +202,28 @@ def flash(
             raise UserError(
                 f"the drive {chip.drive} is not mounted (looked under {', '.join(roots)}): connect the board"
             )
-        target = drive / "pyaed.bin"
-        line = f"copy {elf.with_suffix('.bin')} {target}"
-        if not dry_run:
-            with atomic_path(elf.with_suffix(".bin")) as path:
-                path.write_bytes(to_binary(elf, description))
-            shutil.copyfile(elf.with_suffix(".bin"), target)
-        return line
-    tool = tools[method]
-    command = tool.command(elf, serial, chip)
-    line = shlex.join(command)
-    if dry_run:
-        return line
-    if method not in present:
-        raise UserError(f"{tool.program} is not installed: {hints[method]}")
+        return _copy(elf, description, drive, dry_run)
+    command = tools[method].command(elf, serial, chip)
+    if not dry_run:
+        if method not in present:
+            raise UserError(f"{tools[method].program} is not installed: {hints[method]}")
+        _run(command)
+    return shlex.join(command)
+
+
+def _copy(elf: Path, description: BoardDescription, drive: Path, dry_run: bool) -> str:
+    """Copy an image to the drive of a board; return what says so."""
+    binary, target = elf.with_suffix(".bin"), drive / "pyaed.bin"
+    if not dry_run:
+        with atomic_path(binary) as path:
+            path.write_bytes(to_binary(elf, description))
+        shutil.copyfile(binary, target)
+    return f"copy {binary} {target}"
+
+
+def _run(command: list[str]) -> None:
+    """Run a tool that flashes; raise UserError with its last words when it fails."""
+    program, line = command[0], shlex.join(command)
     log.info("%s", line)
     try:
         done = subprocess.run(
@@ -227,10 +235,7 @@ def flash(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise UserError(
-            f"{tool.program} did not end within {SECONDS:.0f} s: is the board connected? ({line})"
-        ) from error
+        raise UserError(f"{program} did not end within {SECONDS:.0f} s: is the board connected? ({line})") from error
     if done.returncode:
         words = " / ".join(done.stdout.decode(errors="replace").strip().splitlines()[-4:])
-        raise UserError(f"{tool.program} failed with code {done.returncode}: {words or 'without a word'} ({line})")
-    return line
+        raise UserError(f"{program} failed with code {done.returncode}: {words or 'without a word'} ({line})")

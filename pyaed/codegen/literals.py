@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import SupportsInt
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def c_float(value: float) -> str:
     return f"{single.hex()}F"
 
 
-def c_number(value: Any) -> str:
+def c_number(value: SupportsInt | Sequence[SupportsInt] | None) -> str:
     """Return a field's value: a number, a list of numbers, or 0 for None; floats as float32."""
     if value is None:
         return "0"

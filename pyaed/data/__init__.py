@@ -9,12 +9,15 @@ from pyaed.data.features import PatchSet, extract_features
 from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings
 from pyaed.data.sets import Sets, read_sets
 from pyaed.data.splits import Splits, split, stratified_split
+from pyaed.data.store import Patches, PatchStore
 
 __all__ = [
     "Clip",
     "ClipSet",
     "Finding",
     "PatchSet",
+    "PatchStore",
+    "Patches",
     "Selection",
     "Sets",
     "Splits",

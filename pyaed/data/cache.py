@@ -10,7 +10,6 @@ import threading
 import time
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import platformdirs
@@ -30,7 +29,7 @@ def cache_root() -> Path:
     return Path(own).expanduser() if own else platformdirs.user_cache_path("pyaed")
 
 
-def entry_key(**parts: Any) -> str:
+def entry_key(**parts: object) -> str:
     """Return the hex SHA-256 that names an entry made from `parts` (anything JSON can hold)."""
     text = json.dumps({"format": FORMAT_VERSION, **parts}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from pyaed.data.clips import Clip, ClipSet
 from pyaed.data.decode import decode
 from pyaed.data.preprocess import preprocess, preprocessing_settings
+from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.progress import progress
@@ -32,7 +32,7 @@ class Finding:
 PROBLEMS = ("missing", "unreadable", "silent", "too short", "clipped", "duplicate")
 
 
-def check_clips(clips: ClipSet, preprocessing: Any, spec: Any, workers: int | None = None) -> list[Finding]:
+def check_clips(clips: ClipSet, preprocessing: object, spec: FeatureSpec, workers: int | None = None) -> list[Finding]:
     """Read every clip and report what is wrong.
 
     Parameters

@@ -16,7 +16,7 @@ import soxr
 from pyaed.data.cache import cache_limit, cache_root, entry_key, entry_path, load_entry, prune, save_entry
 from pyaed.data.clips import Clip, ClipSet, listing
 from pyaed.data.preprocess import load_pcm, preprocessing_settings
-from pyaed.data.store import PatchStore
+from pyaed.data.store import Patches, PatchStore
 from pyaed.dsp import FeatureSpec, feature_hash
 from pyaed.errors import UserError
 from pyaed.files import sha256
@@ -42,7 +42,7 @@ class PatchSet:
         Clips that couldn't be used, with the reason; only when skipping was asked for.
     """
 
-    patches: PatchStore | npt.NDArray[np.float32]
+    patches: Patches
     clip_index: npt.NDArray[np.int32]
     clips: tuple[Clip, ...]
     skipped: tuple[tuple[Clip, str], ...] = ()
@@ -144,16 +144,21 @@ def extract_features(
         count, removed = prune(folder, limit)
         if count:
             log.info("feature cache: %d entries (%d bytes) removed to stay under the limit", count, removed)
-    if bad and (not skip_bad or len(bad) == len(clips)):
-        hint = "; dataset.skip_bad_clips=True leaves such clips out" if not skip_bad else ""
-        share = f"{len(bad)} of {len(clips)} clips can't be used: " if len(clips) > 1 else ""
+    if bad:
+        _leave_out(bad, len(clips), skip_bad)
+    log.info("%s: %d clips, %d patches, %d clips from the cache", label, len(good), len(patches), cached.hits)
+    return PatchSet(patches, np.repeat(np.arange(len(good), dtype=np.int32), counts), tuple(good), tuple(bad))
+
+
+def _leave_out(bad: Sequence[tuple[Clip, str]], n_clips: int, allowed: bool) -> None:
+    """Say which clips are left out, or raise UserError where they may not be, or would be all."""
+    if not allowed or len(bad) == n_clips:
+        hint = "; dataset.skip_bad_clips=True leaves such clips out" if not allowed else ""
+        share = f"{len(bad)} of {n_clips} clips can't be used: " if n_clips > 1 else ""
         raise UserError(share + listing(reason for _, reason in bad) + hint)
     for _, reason in bad:
         log.warning("left out: %s", reason)
-    if bad:
-        log.warning("%d of %d clips left out", len(bad), len(clips))
-    log.info("%s: %d clips, %d patches, %d clips from the cache", label, len(good), len(patches), cached.hits)
-    return PatchSet(patches, np.repeat(np.arange(len(good), dtype=np.int32), counts), tuple(good), tuple(bad))
+    log.warning("%d of %d clips left out", len(bad), n_clips)
 
 
 class _Cached:

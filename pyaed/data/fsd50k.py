@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pyaed.data.clips import ClipSet, listing, near_file
 from pyaed.data.esc import EVERYTHING, Row, Selection, clips_of_rows
@@ -24,7 +23,7 @@ MAX_ONTOLOGY_BYTES = 64 << 20
 
 
 def read_fsd50k(
-    part: str, settings: Any, selection: Selection = EVERYTHING, missing: list[str] | None = None
+    part: str, settings: object, selection: Selection = EVERYTHING, missing: list[str] | None = None
 ) -> ClipSet:
     """Read FSD50K's dev or eval set.
 
@@ -97,7 +96,7 @@ def unsmear(labels: Sequence[str], mids: dict[str, str], ancestors: dict[str, fr
     return tuple(dict.fromkeys(label for label in labels if mids[label] not in above))
 
 
-def _path(settings: Any, key: str) -> Path:
+def _path(settings: object, key: str) -> Path:
     value = getattr(settings, key, None)
     if not value:
         raise UserError(f"dataset_specific.fsd50k.{key}: missing, dataset.name fsd50k needs it")

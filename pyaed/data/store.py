@@ -88,7 +88,7 @@ class PatchStore:
             self._read(int(row), out[i : i + 1])
         return out
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def _read(self, start: int, out: npt.NDArray[np.float32]) -> None:
@@ -100,3 +100,7 @@ class PatchStore:
                 if not n:
                     raise OSError("the temporary file of the features was cut off")
                 data = data[n:]
+
+
+#: Patches float32 (n_patches, n_features, patch_length): on disk, of which a slice is read, or in memory.
+Patches = PatchStore | npt.NDArray[np.float32]

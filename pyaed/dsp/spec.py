@@ -4,9 +4,12 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pyaed.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from pyaed.config.schema import FeatureExtraction, Preprocessing
 
 WINDOWS = ("hann", "hamming", "blackman", "rectangular")
 PadMode = Literal["constant", "reflect", "edge"]
@@ -135,7 +138,7 @@ class FeatureSpec:
         for name in names:
             if name not in settings:
                 raise UserError(f"feature specification: setting '{name}' is missing")
-        values = {}
+        values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
             value = settings[field.name]
             kind = KINDS.get(field.type)
@@ -147,7 +150,7 @@ class FeatureSpec:
         return cls(**values)
 
     @classmethod
-    def from_sections(cls, feature_extraction: Any, preprocessing: Any) -> "FeatureSpec":
+    def from_sections(cls, feature_extraction: "FeatureExtraction", preprocessing: "Preprocessing") -> "FeatureSpec":
         """Make a specification from the configuration's sections `feature_extraction` and `preprocessing`."""
         return cls(sample_rate=preprocessing.target_rate, **feature_extraction.model_dump())
 

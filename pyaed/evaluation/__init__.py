@@ -1,6 +1,6 @@
 """How good a model is: decisions, metrics with their uncertainty, confusion matrices, reports and predictions."""
 
-from pyaed.evaluation.decisions import UNKNOWN, ClipDecisions, clip_decisions
+from pyaed.evaluation.decisions import UNKNOWN, Classes, ClipDecisions, clip_decisions
 from pyaed.evaluation.events import write_events
 from pyaed.evaluation.metrics import (
     Proportion,
@@ -11,7 +11,7 @@ from pyaed.evaluation.metrics import (
     mean_interval,
     wilson_interval,
 )
-from pyaed.evaluation.page import calibration, write_page
+from pyaed.evaluation.page import Page, WrongClip, calibration, write_page
 from pyaed.evaluation.predictions import prediction_table, write_predictions_csv, write_predictions_json
 from pyaed.evaluation.predictors import (
     board_predictor,
@@ -24,9 +24,12 @@ from pyaed.evaluation.report import Report, evaluate
 
 __all__ = [
     "UNKNOWN",
+    "Classes",
     "ClipDecisions",
+    "Page",
     "Proportion",
     "Report",
+    "WrongClip",
     "average_precision",
     "best_thresholds",
     "board_predictor",

@@ -1,6 +1,7 @@
 """From the probabilities of patches to one decision a clip."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,25 @@ import numpy.typing as npt
 
 UNKNOWN = -1
 MULTI_LABEL_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What a model decides between.
+
+    Attributes
+    ----------
+    names : tuple of str
+        In output order.
+    multi_label : bool
+        Whether several labels may hold at once.
+    thresholds : sequence of float, optional
+        With several labels: see `clip_decisions`.
+    """
+
+    names: tuple[str, ...]
+    multi_label: bool = False
+    thresholds: Sequence[float] | None = None
 
 
 class ClipDecisions(NamedTuple):

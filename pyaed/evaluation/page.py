@@ -5,18 +5,21 @@ import io
 import os
 import wave
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
+import numpy.typing as npt
 
+from pyaed.evaluation.report import Report
 from pyaed.files import write_text
 
 CALIBRATION_BINS = 10
 
 
-def calibration(report: Any) -> dict[str, Any]:
+def calibration(report: Report) -> dict[str, Any]:
     """Compare the scores of decisions with how often they are right.
 
     Parameters
@@ -45,40 +48,63 @@ def calibration(report: Any) -> dict[str, Any]:
     return {"bins": bins, "error": error}
 
 
-def write_page(
-    path: str | os.PathLike[str],
-    title: str,
-    facts: Mapping[str, Any],
-    reports: Sequence[Any],
-    curves: Path | None,
-    worst: Sequence[Mapping[str, Any]],
-    footprint: Sequence[Mapping[str, Any]],
-    configuration: str,
-    notes: Sequence[str] = (),
-    counts: Sequence[Mapping[str, Any]] = (),
-) -> Path:
-    """Write the page; pictures and sounds are inside the file, nothing is loaded from elsewhere.
+class WrongClip(NamedTuple):
+    """A wrongly decided clip: names of file, truth and decision, and what can be heard and seen.
 
-    Parameters
+    Attributes
     ----------
-    path : path
-        HTML file.
+    file, truth, decision : str
+    score : float
+    pcm : ndarray of int16, shape (n_samples,)
+    rate : int
+        Hz.
+    log_mel : ndarray of float32, shape (n_frames, n_mels)
+    """
+
+    file: str
+    truth: str
+    decision: str
+    score: float
+    pcm: npt.NDArray[np.int16]
+    rate: int
+    log_mel: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What stands on the page.
+
+    Attributes
+    ----------
     title : str
     facts : mapping
         Short lines at the top.
     reports : sequence of Report
-    curves : Path or None
-        PNG of the training curves.
-    worst : sequence of mappings
-        Wrongly decided clips: `file`, `truth`, `decision`, `score`, `pcm` (int16), `rate`, `log_mel` (n_frames, n_mels).
-    footprint : sequence of mappings
-        Rows of the image's size table.
     configuration : str
         YAML text.
+    curves : Path, optional
+        PNG of the training curves.
+    worst : sequence of WrongClip
+    footprint : sequence of mappings
+        Rows of the image's size table.
     notes : sequence of str
     counts : sequence of mappings
         Rows of the table of clips: `class`, and the number of clips in every set.
     """
+
+    title: str
+    facts: Mapping[str, object]
+    reports: Sequence[Report]
+    configuration: str
+    curves: Path | None = None
+    worst: Sequence[WrongClip] = ()
+    footprint: Sequence[Mapping[str, object]] = ()
+    notes: Sequence[str] = ()
+    counts: Sequence[Mapping[str, object]] = ()
+
+
+def write_page(path: str | os.PathLike[str], page: Page) -> Path:
+    """Write the page as HTML; pictures and sounds are inside the file, nothing is loaded from elsewhere."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -91,33 +117,31 @@ def write_page(
                 (_uri(f.read_bytes(), "image/png") for f in report.files if f.name.endswith("confusion_clip.png")), None
             ),
         }
-        for report in reports
+        for report in page.reports
     ]
     errors = [
-        {**{key: item[key] for key in ("file", "truth", "decision", "score")},
-         "sound": _uri(_wav(item["pcm"], item["rate"]), "audio/wav"),
-         "picture": _uri(picture, "image/png") if (picture := _spectrogram(item["log_mel"])) else None}
-        for item in worst
-    ]  # fmt: skip
-    page = environment.get_template("page.html.j2").render(
-        title=title,
-        facts=facts,
+        {
+            "clip": clip,
+            "sound": _uri(_wav(clip.pcm, clip.rate), "audio/wav"),
+            "picture": _uri(picture, "image/png") if (picture := _spectrogram(clip.log_mel)) else None,
+        }
+        for clip in page.worst
+    ]
+    curves = page.curves
+    html = environment.get_template("page.html.j2").render(
+        page=page,
         sections=sections,
         curves=_uri(curves.read_bytes(), "image/png") if curves and curves.is_file() else None,
         worst=errors,
-        footprint=footprint,
-        configuration=configuration,
-        notes=notes,
-        counts=counts,
     )
-    return write_text(path, page)
+    return write_text(path, html)
 
 
 def _uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _wav(pcm: np.ndarray, rate: int) -> bytes:
+def _wav(pcm: npt.NDArray[np.int16], rate: int) -> bytes:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -127,7 +151,7 @@ def _wav(pcm: np.ndarray, rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def _spectrogram(log_mel: np.ndarray) -> bytes | None:
+def _spectrogram(log_mel: npt.NDArray[np.float32]) -> bytes | None:
     try:
         from matplotlib import colormaps, image
     except ImportError:

@@ -5,18 +5,21 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pyaed.evaluation.decisions import UNKNOWN, ClipDecisions
 from pyaed.files import atomic_path, write_text
 
+if TYPE_CHECKING:
+    from pyaed.data import PatchSet
+
 UNKNOWN_NAME = "unknown"
 
 
 def write_predictions_csv(
-    path: str | os.PathLike[str], patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]
+    path: str | os.PathLike[str], patchset: "PatchSet", decisions: ClipDecisions, class_names: Sequence[str]
 ) -> Path:
     """Write one line a clip: file, class, score, n_patches and the mean probability of every class.
 
@@ -52,7 +55,7 @@ def write_predictions_csv(
 
 
 def write_predictions_json(
-    path: str | os.PathLike[str], patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]
+    path: str | os.PathLike[str], patchset: "PatchSet", decisions: ClipDecisions, class_names: Sequence[str]
 ) -> Path:
     """Write a list with `file`, `class`, `score` and `probabilities` (class -> mean probability) of every clip."""
     rows = [
@@ -67,7 +70,7 @@ def write_predictions_json(
     return write_text(path, json.dumps(rows, indent=1) + "\n")
 
 
-def prediction_table(patchset: Any, decisions: ClipDecisions, class_names: Sequence[str]) -> str:
+def prediction_table(patchset: "PatchSet", decisions: ClipDecisions, class_names: Sequence[str]) -> str:
     """Return the decisions as plain text, one line a clip with the three best classes."""
     names = [clip.name for clip in patchset.clips]
     width = max(len("file"), *(len(name) for name in names)) if names else 4

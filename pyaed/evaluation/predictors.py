@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,22 +11,45 @@ import numpy.typing as npt
 from pyaed.errors import UserError
 from pyaed.progress import progress
 
+if TYPE_CHECKING:
+    from pyaed.data import Patches
+
 Predictor = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-
-
-class Patches(Protocol):
-    """An array of patches, or `pyaed.data`'s store on disk: slices and arrays of indices read what is needed."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice, /) -> npt.NDArray[np.float32]: ...
-
-
 BATCH = 32
 
 
+class Network(Protocol):
+    """`pyaed.nn.Engine`."""
+
+    def predict(self, patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
+
+
+class Ends(Protocol):
+    """Types and quantization (scale, zero point) of a network's ends."""
+
+    @property
+    def input_dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def output_dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def input_quantization(self) -> tuple[float, int]: ...
+
+    @property
+    def output_quantization(self) -> tuple[float, int]: ...
+
+
+class Device(Protocol):
+    """`pyaed.link.board.Board`."""
+
+    def identify(self) -> Ends: ...
+
+    def infer(self, patch: np.ndarray) -> np.ndarray: ...
+
+
 def predict_patches(
-    predictor: Predictor, patches: Patches, label: str = "predict", batch: int = BATCH
+    predictor: Predictor, patches: "Patches", label: str = "predict", batch: int = BATCH
 ) -> npt.NDArray[np.float32]:
     """Run a predictor batch by batch, with progress.
 
@@ -113,12 +136,12 @@ def tflite_predictor(
     return predict
 
 
-def engine_predictor(engine: Engine) -> Predictor:
+def engine_predictor(engine: Network) -> Predictor:
     """Predict with `pyaed.nn.Engine`: the C that runs on the device, on the host."""
     return lambda patches: engine.predict(patches).reshape(len(patches), -1)
 
 
-def board_predictor(board: Board) -> Predictor:
+def board_predictor(board: Device) -> Predictor:
     """Predict on a board (or the emulator) with `pyaed.link.board.Board`, patch by patch.
 
     Patches are quantized, and outputs dequantized, with the parameters that the device reports.
@@ -130,11 +153,11 @@ def board_predictor(board: Board) -> Predictor:
     def predict(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         x = patches
         if device.input_dtype != np.float32:
-            x = quantize(patches, device.input_scale, device.input_zero_point, device.input_dtype)
+            x = quantize(patches, *device.input_quantization, device.input_dtype)
         out = np.stack([board.infer(patch).ravel() for patch in x])
         if device.output_dtype == np.float32:
             return out
-        return _dequantize(out, device.output_scale, device.output_zero_point)
+        return _dequantize(out, *device.output_quantization)
 
     return predict
 

@@ -5,20 +5,23 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.errors import UserError
-from pyaed.evaluation.decisions import MULTI_LABEL_THRESHOLD, UNKNOWN, clip_decisions
+from pyaed.evaluation.decisions import MULTI_LABEL_THRESHOLD, UNKNOWN, Classes, ClipDecisions, clip_decisions
 from pyaed.evaluation.metrics import Proportion, average_precision, class_scores, confusion_matrix, wilson_interval
 from pyaed.evaluation.plots import plot_confusion
 from pyaed.evaluation.predictions import UNKNOWN_NAME
-from pyaed.evaluation.predictors import BATCH, predict_patches
+from pyaed.evaluation.predictors import BATCH, Predictor, predict_patches
 from pyaed.files import atomic_path, write_text
+
+if TYPE_CHECKING:
+    from pyaed.data import Clip, PatchSet
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +66,14 @@ class Report:
     patch_accuracy: Proportion
     clip_accuracy: Proportion
     classes: dict[str, dict[str, float]]
-    patch_confusion: np.ndarray | None
-    clip_confusion: np.ndarray | None
-    probabilities: np.ndarray
-    clip_scores: np.ndarray
-    decided: np.ndarray
+    patch_confusion: npt.NDArray[np.int64] | None
+    clip_confusion: npt.NDArray[np.int64] | None
+    probabilities: npt.NDArray[np.float32]
+    clip_scores: npt.NDArray[np.float64]
+    decided: npt.NDArray[np.int64] | npt.NDArray[np.bool_]
     wrong: tuple[dict[str, Any], ...]
-    clips: tuple[Any, ...]
-    truth: np.ndarray
+    clips: "tuple[Clip, ...]"
+    truth: npt.NDArray[np.int64] | npt.NDArray[np.bool_]
     files: tuple[Path, ...] = ()
 
     @property
@@ -117,15 +120,13 @@ class Report:
 
 
 def evaluate(
-    predictor: Callable[[np.ndarray], np.ndarray],
-    patchset: Any,
-    class_names: Sequence[str],
+    predictor: Predictor,
+    patchset: "PatchSet",
+    classes: Classes,
     out_dir: str | os.PathLike[str] | None,
     name: str,
-    multi_label: bool = False,
     batch_size: int = BATCH,
-    class_thresholds: Sequence[float] | None = None,
-    classified: np.ndarray | None = None,
+    classified: npt.NDArray[np.bool_] | None = None,
 ) -> Report:
     """Evaluate a predictor on labelled patches and write the results.
 
@@ -134,20 +135,16 @@ def evaluate(
     predictor : callable
         ``patches float32 (n, n_mels, patch_length) -> probabilities (n, n_classes)``.
     patchset : pyaed.data.PatchSet
-        `patches`, `clip_index` and labelled `clips`.
-    class_names : sequence of str
-        In output order.
+        Of labelled clips.
+    classes : Classes
+        With several labels a clip, accuracy counts decisions that are right in every label.
     out_dir : path or None
         Gets ``<name>_report.json``, ``<name>_report.txt`` and, with one label a clip, ``<name>_confusion_{clip,patch}``
         as .csv and .png (``<name>`` with underscores for blanks). None writes nothing.
     name : str
         What is evaluated.
-    multi_label : bool
-        Several labels a clip; accuracy then counts decisions that are right in every label.
     batch_size : int
         Patches that the predictor gets at once.
-    class_thresholds : sequence of float, optional
-        See `clip_decisions`.
     classified : ndarray of bool, shape (n_patches,), optional
         The patches that count; the others are too silent to be classified. A clip without any is decided wrongly. Default: all.
 
@@ -160,8 +157,53 @@ def evaluate(
     UserError
         When the model has another number of outputs than there are class names, or there is nothing to evaluate.
     """
-    class_names = tuple(class_names)
-    n_classes, clips = len(class_names), patchset.clips
+    clips = patchset.clips
+    probabilities, clip_index = _answers(predictor, patchset, classes, name, batch_size, classified)
+    decisions = clip_decisions(
+        probabilities, clip_index, len(clips), classes.multi_label, class_thresholds=classes.thresholds
+    )
+    compare = _compare_several if classes.multi_label else _compare_one
+    found = compare(patchset, probabilities, clip_index, decisions, classes)
+    report = Report(
+        name=name,
+        class_names=classes.names,
+        multi_label=classes.multi_label,
+        patch_accuracy=wilson_interval(int(found.patch_right.sum()), len(found.patch_right)),
+        clip_accuracy=wilson_interval(int(found.clip_right.sum()), len(found.clip_right)),
+        classes=dict(zip(classes.names, found.rows)),
+        patch_confusion=found.patch_confusion,
+        clip_confusion=found.clip_confusion,
+        probabilities=probabilities,
+        clip_scores=decisions.scores,
+        decided=decisions.decided,
+        wrong=tuple(
+            {
+                "file": clips[i].name,
+                "truth": _names(found.truth[i], classes),
+                "decision": _names(decisions.decided[i], classes),
+                "score": round(float(decisions.scores[i].max()), 6),
+            }
+            for i in np.flatnonzero(~found.clip_right)
+        ),
+        clips=clips,
+        truth=found.truth,
+    )
+    log.info("%s: clip accuracy %s, patch accuracy %s", name, report.clip_accuracy, report.patch_accuracy)
+    if out_dir is None:
+        return report
+    return replace(report, files=tuple(_write(report, Path(out_dir))))
+
+
+def _answers(
+    predictor: Predictor,
+    patchset: "PatchSet",
+    classes: Classes,
+    name: str,
+    batch_size: int,
+    classified: npt.NDArray[np.bool_] | None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """Return the probabilities of the patches that count, and the clip of each of them."""
+    clips = patchset.clips
     if not len(clips):
         raise UserError(f"evaluation of {name}: the test set holds no clips")
     unlabelled = next((clip.name for clip in clips if clip.label is None), None)
@@ -173,69 +215,75 @@ def evaluate(
         if not len(patches):
             raise UserError(f"evaluation of {name}: deployment.detector.silence_gate lets no patch through")
     probabilities = predict_patches(predictor, patches, name, batch_size)
-    if probabilities.shape[1] != n_classes:
+    if probabilities.shape[1] != len(classes.names):
         raise UserError(
-            f"evaluation of {name}: the model has {probabilities.shape[1]} outputs, but there are {n_classes} class "
-            f"names ({', '.join(class_names)}); give the classes that it was trained with, in its order"
+            f"evaluation of {name}: the model has {probabilities.shape[1]} outputs, but there are {len(classes.names)} "
+            f"class names ({', '.join(classes.names)}); give the classes that it was trained with, in its order"
         )
-    scores, decided = clip_decisions(
-        probabilities, clip_index, len(clips), multi_label, class_thresholds=class_thresholds
-    )
-    if multi_label:
-        truth = patchset.clip_targets(n_classes) > 0
-        patch_truth, patch_decided = (
-            truth[clip_index],
-            probabilities >= (MULTI_LABEL_THRESHOLD if class_thresholds is None else np.asarray(class_thresholds)),
-        )
-        clip_right, patch_right = (decided == truth).all(axis=1), (patch_decided == patch_truth).all(axis=1)
-        patch_confusion = clip_confusion = None
-        rows = class_scores((decided & truth).sum(axis=0), truth.sum(axis=0), decided.sum(axis=0))
-        for i, row in enumerate(rows):
-            row["average_precision"] = average_precision(truth[:, i], scores[:, i])
-            row["threshold"] = MULTI_LABEL_THRESHOLD if class_thresholds is None else float(class_thresholds[i])
-    else:
-        truth = np.array([clip.label for clip in clips])
-        patch_truth, patch_decided = truth[clip_index], probabilities.argmax(axis=1)
-        clip_right, patch_right = decided == truth, patch_decided == patch_truth
-        patch_confusion = confusion_matrix(patch_truth, patch_decided, n_classes)
-        known = decided != UNKNOWN
-        clip_confusion = confusion_matrix(truth[known], decided[known], n_classes)
-        support = np.bincount(truth, minlength=n_classes)
-        rows = class_scores(clip_confusion.diagonal(), support, clip_confusion.sum(axis=0))
+    return probabilities, clip_index
 
-    def names(labels: Any) -> str:
-        if not multi_label and labels == UNKNOWN:
-            return UNKNOWN_NAME
-        return ", ".join(class_names[i] for i in (np.flatnonzero(labels) if multi_label else [labels]))
 
-    report = Report(
-        name=name,
-        class_names=class_names,
-        multi_label=multi_label,
-        patch_accuracy=wilson_interval(int(patch_right.sum()), len(patch_right)),
-        clip_accuracy=wilson_interval(int(clip_right.sum()), len(clip_right)),
-        classes=dict(zip(class_names, rows)),
-        patch_confusion=patch_confusion,
-        clip_confusion=clip_confusion,
-        probabilities=probabilities,
-        clip_scores=scores,
-        decided=decided,
-        wrong=tuple(
-            {
-                "file": clips[i].name,
-                "truth": names(truth[i]),
-                "decision": names(decided[i]),
-                "score": round(float(scores[i].max()), 6),
-            }
-            for i in np.flatnonzero(~clip_right)
-        ),
-        clips=tuple(clips),
-        truth=truth,
+class _Comparison(NamedTuple):
+    """Decisions beside the truth; `rows` are the classes' figures."""
+
+    truth: npt.NDArray[np.int64] | npt.NDArray[np.bool_]
+    clip_right: npt.NDArray[np.bool_]
+    patch_right: npt.NDArray[np.bool_]
+    rows: list[dict[str, float]]
+    clip_confusion: npt.NDArray[np.int64] | None = None
+    patch_confusion: npt.NDArray[np.int64] | None = None
+
+
+def _compare_one(
+    patchset: "PatchSet",
+    probabilities: npt.NDArray[np.float32],
+    clip_index: npt.NDArray[np.int32],
+    decisions: ClipDecisions,
+    classes: Classes,
+) -> _Comparison:
+    """Compare where a clip has one label."""
+    n_classes, decided = len(classes.names), np.asarray(decisions.decided, np.int64)
+    truth = np.asarray(patchset.clip_labels, np.int64)
+    patch_truth, patch_decided = truth[clip_index], probabilities.argmax(axis=1)
+    known = decided != UNKNOWN
+    clip_confusion = confusion_matrix(truth[known], decided[known], n_classes)
+    support = np.bincount(truth, minlength=n_classes)
+    return _Comparison(
+        truth,
+        decided == truth,
+        patch_decided == patch_truth,
+        class_scores(clip_confusion.diagonal(), support, clip_confusion.sum(axis=0)),
+        clip_confusion,
+        confusion_matrix(patch_truth, patch_decided, n_classes),
     )
-    log.info("%s: clip accuracy %s, patch accuracy %s", name, report.clip_accuracy, report.patch_accuracy)
-    if out_dir is None:
-        return report
-    return Report(**{**vars(report), "files": tuple(_write(report, Path(out_dir)))})
+
+
+def _compare_several(
+    patchset: "PatchSet",
+    probabilities: npt.NDArray[np.float32],
+    clip_index: npt.NDArray[np.int32],
+    decisions: ClipDecisions,
+    classes: Classes,
+) -> _Comparison:
+    """Compare where a clip may have several labels."""
+    n_classes, decided = len(classes.names), np.asarray(decisions.decided, np.bool_)
+    truth = patchset.clip_targets(n_classes) > 0
+    thresholds = (
+        np.full(n_classes, MULTI_LABEL_THRESHOLD) if classes.thresholds is None else np.asarray(classes.thresholds)
+    )
+    patch_right = ((probabilities >= thresholds) == truth[clip_index]).all(axis=1)
+    rows = class_scores((decided & truth).sum(axis=0), truth.sum(axis=0), decided.sum(axis=0))
+    for i, row in enumerate(rows):
+        row["average_precision"] = average_precision(truth[:, i], decisions.scores[:, i])
+        row["threshold"] = float(thresholds[i])
+    return _Comparison(truth, (decided == truth).all(axis=1), patch_right, rows)
+
+
+def _names(labels: Any, classes: Classes) -> str:
+    """Return the names of a clip's labels: an index, or a switch for every class."""
+    if classes.multi_label:
+        return ", ".join(classes.names[i] for i in np.flatnonzero(labels))
+    return UNKNOWN_NAME if labels == UNKNOWN else classes.names[labels]
 
 
 def _write(report: Report, folder: Path) -> list[Path]:
@@ -267,7 +315,7 @@ def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

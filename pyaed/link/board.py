@@ -51,6 +51,14 @@ class Identity:
         return DTYPES[self.output_type]
 
     @property
+    def input_quantization(self) -> tuple[float, int]:
+        return self.input_scale, self.input_zero_point
+
+    @property
+    def output_quantization(self) -> tuple[float, int]:
+        return self.output_scale, self.output_zero_point
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         return tuple(d for d in self.input_dims if d)
 

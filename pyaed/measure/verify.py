@@ -238,8 +238,8 @@ def _compare_detections(
     identity = board.identify()
     outputs = outputs.reshape(len(outputs), -1)
     if identity.output_dtype != np.float32:
-        integers = outputs.astype(np.int32) - identity.output_zero_point
-        outputs = np.float32(identity.output_scale) * integers.astype(np.float32)
+        scale, zero_point = identity.output_quantization
+        outputs = np.float32(scale) * (outputs.astype(np.int32) - zero_point).astype(np.float32)
     for found in board.detect(pcm, limit=len(outputs)):
         where = _place(f"clip {name}, detected patch {found.patch}, class")
         difference = first_difference(outputs[found.patch], found.probabilities, where)

@@ -5,15 +5,19 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed import artefact
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
 from pyaed.models import keras2
 from pyaed.models.keras import import_keras
+
+if TYPE_CHECKING:
+    from pyaed.data import Patches
 
 SUFFIXES = (".keras", ".h5")
 MAX_CONFIG_BYTES = 16 << 20
@@ -55,7 +59,10 @@ def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
 
 
 def save(
-    model: Any, path: str | os.PathLike[str], metadata: Any = None, state: Mapping[str, Any] | None = None
+    model: Any,
+    path: str | os.PathLike[str],
+    metadata: artefact.ModelMetadata | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> Path:
     """Save a model as `.keras` or `.h5` with the `pyaed` metadata inside; the file appears whole or not at all.
 
@@ -83,7 +90,7 @@ def save(
     return path
 
 
-def predictor(model: Any, batch_size: int = 64) -> Callable[[np.ndarray], np.ndarray]:
+def predictor(model: Any, batch_size: int = 64) -> "Callable[[Patches], npt.NDArray[np.float32]]":
     """Return the function that evaluation calls: patches in, probabilities out.
 
     Parameters
@@ -99,7 +106,7 @@ def predictor(model: Any, batch_size: int = 64) -> Callable[[np.ndarray], np.nda
     """
     tf_function = _inference(model)
 
-    def predict(patches: np.ndarray) -> np.ndarray:
+    def predict(patches: "Patches") -> npt.NDArray[np.float32]:
         starts = range(0, len(patches), batch_size)
         parts = [tf_function(as_input(model, patches[i : i + batch_size])).numpy() for i in starts]
         return np.concatenate(parts) if parts else np.zeros((0, model.output_shape[-1]), np.float32)
@@ -107,7 +114,7 @@ def predictor(model: Any, batch_size: int = 64) -> Callable[[np.ndarray], np.nda
     return predict
 
 
-def as_input(model: Any, patches: np.ndarray) -> np.ndarray:
+def as_input(model: Any, patches: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return patches as the model's input: float32, with its channel axis; UserError when the shape is another."""
     patches = np.asarray(patches, dtype=np.float32)
     shape = tuple(model.input_shape[1:])

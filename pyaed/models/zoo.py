@@ -14,7 +14,7 @@ HEAD = ("head_dropout", "new_head")
 
 
 def build(
-    model_cfg: Any,
+    model_cfg: object,
     n_classes: int,
     input_shape: Sequence[int] | None = None,
     *,
@@ -69,26 +69,7 @@ def build(
 
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(shape, name="patch")
-    if name == "yamnet":
-        size = _choice(model_cfg, "embedding_size", 256, tuple(yamnet.EMBEDDINGS))
-        if shape[0] != 64 or shape[1] != 96:
-            raise UserError(
-                f"YAMNet takes patches of 64 mels x 96 frames, here they are {shape[0]} x {shape[1]}: "
-                "set feature_extraction.n_mels=64 and patch_length=96"
-            )
-        x = yamnet.backbone(inputs, size)
-        weights = yamnet.EMBEDDINGS[size][1]
-    else:
-        version = _choice(model_cfg, "version", "v1", ("v1", "v2"))
-        n_stacks = _choice(model_cfg, "n_stacks", 1, (1, 2, 3))
-        pooling = _choice(model_cfg, "pooling", None, (None, "avg", "max"))
-        if pretrained and pooling == "max":
-            raise UserError(
-                "training.model.pooling is max, but the published pooled backbones use average pooling: "
-                "set pooling=avg, or pretrained_weights=False"
-            )
-        x = miniresnet.backbone(inputs, version, n_stacks, pooling)
-        weights = miniresnet.published_weights(version, n_stacks, pooling)
+    x, weights = _backbone(name, model_cfg, inputs, shape, pretrained)
     backbone = keras.Model(inputs, x)
     if pretrained:
         keras2.load_weights(backbone, find_pretrained(weights))
@@ -102,7 +83,31 @@ def build(
     return keras.Model(inputs, outputs, name=name)
 
 
-def parse_shape(value: Any) -> tuple[int, ...]:
+def _backbone(
+    name: str, model_cfg: object, inputs: Any, shape: tuple[int, int, int], pretrained: bool
+) -> tuple[Any, str]:
+    """Return the output of the backbone that a section names, and the file of its published weights."""
+    if name == "yamnet":
+        size = _choice(model_cfg, "embedding_size", 256, tuple(yamnet.EMBEDDINGS))
+        if shape[0] != 64 or shape[1] != 96:
+            raise UserError(
+                f"YAMNet takes patches of 64 mels x 96 frames, here they are {shape[0]} x {shape[1]}: "
+                "set feature_extraction.n_mels=64 and patch_length=96"
+            )
+        return yamnet.backbone(inputs, size), yamnet.EMBEDDINGS[size][1]
+    version = _choice(model_cfg, "version", "v1", ("v1", "v2"))
+    n_stacks = _choice(model_cfg, "n_stacks", 1, (1, 2, 3))
+    pooling = _choice(model_cfg, "pooling", None, (None, "avg", "max"))
+    if pretrained and pooling == "max":
+        raise UserError(
+            "training.model.pooling is max, but the published pooled backbones use average pooling: "
+            "set pooling=avg, or pretrained_weights=False"
+        )
+    weights = miniresnet.published_weights(version, n_stacks, pooling)
+    return miniresnet.backbone(inputs, version, n_stacks, pooling), weights
+
+
+def parse_shape(value: object) -> tuple[int, ...]:
     """Return a shape given as a tuple, a list or text such as "(64, 96, 1)"."""
     given = value
     if isinstance(value, str):
@@ -115,7 +120,7 @@ def parse_shape(value: Any) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _patch_shape(configured: Any, features: Sequence[int] | None) -> tuple[int, int, int]:
+def _patch_shape(configured: str | Sequence[int] | None, features: Sequence[int] | None) -> tuple[int, int, int]:
     shapes = []
     for value in (configured, features):
         if value is None or value == "":
@@ -135,7 +140,7 @@ def _patch_shape(configured: Any, features: Sequence[int] | None) -> tuple[int, 
     return shapes[0]
 
 
-def _choice(model_cfg: Any, key: str, default: Any, choices: tuple[Any, ...]) -> Any:
+def _choice(model_cfg: object, key: str, default: Any, choices: tuple[Any, ...]) -> Any:
     value = getattr(model_cfg, key, None)
     if value is None or value == "":
         return default

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.files import atomic_path
 from pyaed.link import live
@@ -20,8 +21,8 @@ FULL_SCALE_SQUARE = 1 << 30
 
 
 def play(
-    board: Board, pcm: np.ndarray, settings_crc: int | None, real_time: bool = True
-) -> Iterator[np.ndarray | None]:
+    board: Board, pcm: npt.NDArray[np.int16], settings_crc: int | None, real_time: bool = True
+) -> Iterator[npt.NDArray[np.int16] | None]:
     """Stream PCM to the board's detector, block by block; yield each block when the board has taken it.
 
     Parameters
@@ -47,7 +48,7 @@ def play(
     yield None
 
 
-def listen(board: Board, seconds: float | None, settings_crc: int | None) -> Iterator[np.ndarray | None]:
+def listen(board: Board, seconds: float | None, settings_crc: int | None) -> Iterator[npt.NDArray[np.int16] | None]:
     """Let the board listen to its microphone; yield whenever something may have come, until the time is over."""
     live.listen(board, live.MICROPHONE, live.DETECTIONS | live.PATCHES, settings_crc)
     end = None if seconds is None else time.monotonic() + seconds

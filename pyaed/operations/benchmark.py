@@ -2,14 +2,18 @@
 
 import json
 import logging
+from typing import TYPE_CHECKING
 
 from pyaed.boards import emulated_board, find_board
-from pyaed.dsp import feature_hash
+from pyaed.dsp import FeatureSpec, feature_hash
 from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
+
+if TYPE_CHECKING:
+    from pyaed.measure.estimate import Estimate
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +67,7 @@ def benchmark(
     run.echo(as_text(result, estimate, current_ma, voltage))
     bars = [(f"{row.kind}  {row.name[-34:]}", row.count, row.per_mac) for row in result.rows if row.stage == "node"]
     write_text(run.folder / "profile.svg", profile_svg(f"{result.model} on {result.board}", bars, result.unit))
-    image = run.image.table() if port is None else None
+    image = run.built().table() if port is None else None
     write_text(
         run.folder / "benchmark.json", json.dumps(as_json(result, estimate, image, current_ma, voltage), indent=1)
     )
@@ -79,13 +83,13 @@ def _note_emulation(name: str) -> None:
         )  # fmt: skip
 
 
-def _estimate(run: Run, spec) -> object | None:
+def _estimate(run: Run, spec: FeatureSpec) -> "Estimate | None":
     """Return the estimated time on the chip, or None (the log says why)."""
     from pyaed.measure.estimate import estimate
 
     log.info("estimating the time on the chip: the image runs instruction by instruction")
     try:
-        return estimate(run.image.elf, spec.window_length, spec.hop_length)
+        return estimate(run.built().elf, spec.window_length, spec.hop_length)
     except UserError as error:
         log.info("note: no estimate of the time: %s", error)
         return None

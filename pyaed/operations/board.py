@@ -3,7 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from pyaed import text
 from pyaed.artefact import ModelMetadata
@@ -15,6 +18,10 @@ from pyaed.operations.clips import read_sets
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
+
+if TYPE_CHECKING:
+    from pyaed.deploy import Image
+    from pyaed.link.board import Board
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +50,9 @@ def deploy_boards(run: Run) -> None:
     from pyaed import deploy as service
 
     deploy(run)
-    if run.image.board.emulator is None and run.image.board.emulated_by is not None:
-        _say(run, service.build_image(run.folder / "deployment", emulated_board(run.image.board).name))
+    described = run.built().board
+    if described.emulator is None and described.emulated_by is not None:
+        _say(run, service.build_image(run.folder / "deployment", emulated_board(described).name))
 
 
 def deploy_emulated(run: Run, configured: str | None = None, settings: ModelMetadata | None = None) -> None:
@@ -53,16 +61,17 @@ def deploy_emulated(run: Run, configured: str | None = None, settings: ModelMeta
     deploy(run, emulated_board(board).name, settings)
 
 
-def _say(run: Run, image: Any) -> None:
+def _say(run: Run, image: "Image") -> None:
     run.echo(f"image {image.elf}\n{text.format_table(image.table())}\n")
 
 
 @contextmanager
-def emulated(run: Run, icount: bool = False) -> Iterator[Any]:
+def emulated(run: Run, icount: bool = False) -> Iterator["Board"]:
     """Start the emulator with the run's image and yield it."""
     from pyaed.boards.emulator import Emulator
 
-    with Emulator(run.image.elf, run.image.board.name, icount=icount) as emulator, emulator.connect() as board:
+    image = run.built()
+    with Emulator(image.elf, image.board.name, icount=icount) as emulator, emulator.connect() as board:
         yield board
 
 
@@ -97,7 +106,7 @@ def verify(
     from pyaed import data, nn
     from pyaed.dsp import quantize as quantize_patches
     from pyaed.link.board import Board
-    from pyaed.measure.verify import adversarial_clips, check_identity
+    from pyaed.measure.verify import VerifyReport, adversarial_clips, check_identity
     from pyaed.measure.verify import verify as service
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
@@ -107,20 +116,21 @@ def verify(
     if run.config.dataset.model_fields_set & {f"{part}_csv_path" for part in ("training", "test", "validation")}:
         names = [name for name in settings.class_names if name != settings.garbage_class]
         sets = read_sets(run.config, names)
-        real = list((sets.test or sets.training).clips)
+        found = sets.test or sets.training or sets.quantization
+        real = list(found.clips) if found else []
         step = max(1, len(real) // max(1, n_clips))
         clips += [(c.name, data.load_pcm(c.path, settings.preprocessing)) for c in real[::step][:n_clips]]
     else:
         log.info("no data set is configured: only adversarial signals are compared")
 
-    def inputs(log_mel: Any) -> Any:
+    def inputs(log_mel: npt.NDArray[np.float32]) -> np.ndarray:
         patches = front_end.patches(log_mel)[:patches_per_clip]
         model_input = engine.program.input
         if model_input.dtype == "float32":
             return patches
         return quantize_patches(patches, model_input.scale, model_input.zero_point, model_input.dtype)
 
-    def compare(board: Board) -> Any:
+    def compare(board: Board) -> VerifyReport:
         check_identity(board.identify(), engine.program.hash, feature_hash(settings.features), settings.class_names)
         shown = progress(clips, label="verify", unit="clips")
         return service(board, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)

@@ -14,14 +14,14 @@ from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import deploy_boards
 from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized
 from pyaed.operations.prediction import predict
-from pyaed.operations.run import Run, start
+from pyaed.operations.run import Run, needed, start
 from pyaed.operations.settings import git_state, versions
 from pyaed.operations.training import quantize, train
 
 log = logging.getLogger(__name__)
 
 
-OPERATIONS: dict[str, tuple[Callable[[Run], Any], ...]] = {
+OPERATIONS: dict[str, tuple[Callable[[Run], object], ...]] = {
     "training": (train, evaluate_float),
     "evaluation": (evaluate,),
     "quantization": (quantize,),
@@ -86,20 +86,22 @@ WORST_ERRORS = 6
 
 def _page(run: Run, mode: str) -> None:
     """Write ``report.html`` where something was evaluated."""
-    if not run.reports:
+    if not run.reports or run.settings is None:
         return
     from pyaed import data, evaluation
 
     config, settings, last = run.config, run.settings, list(run.reports.values())[-1]
     paths = {clip.name: clip.path for clip in last.clips}
-    front_end, worst = FrontEnd(settings.features), []
+    front_end = FrontEnd(settings.features)
+    worst: list[evaluation.WrongClip] = []
     for item in sorted(last.wrong, key=lambda item: -item["score"])[:WORST_ERRORS]:
         pcm = data.load_pcm(paths[item["file"]], settings.preprocessing)
-        worst.append({**item, "pcm": pcm, "rate": settings.features.sample_rate, "log_mel": front_end.log_mel(pcm)})
+        rate, log_mel = settings.features.sample_rate, front_end.log_mel(pcm)
+        worst.append(evaluation.WrongClip(**item, pcm=pcm, rate=rate, log_mel=log_mel))
     clips = {key: settings.provenance.get(f"{key}_clips") for key in ("training", "validation")}
     facts = {
         "operation": mode,
-        "model": (run.quantized_model or run.float_model).name,
+        "model": needed(run.quantized_model or run.float_model, "a model").name,
         "classes": ", ".join(settings.class_names),
         "data": ", ".join(
             [f"{n} {key} clips" for key, n in clips.items() if n] + [f"{len(last.clips)} clips tested here"]
@@ -113,19 +115,20 @@ def _page(run: Run, mode: str) -> None:
     given = settings.provenance.get("class_counts")  # out of a model file: anything may stand there
     counts = {part: own for part, own in given.items() if isinstance(own, dict)} if isinstance(given, dict) else {}
     counts["tested here"] = {name: row["support"] for name, row in last.classes.items()}
-    page = evaluation.write_page(
-        run.folder / "report.html",
-        config.general.project_name,
-        facts,
-        list(run.reports.values()),
-        run.folder / "training_curves.png" if run.history else None,
-        worst,
-        run.image.table() if run.image else (),
-        yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False),
-        notes(config, mode),
-        [{"class": name, **{part: own.get(name, 0) for part, own in counts.items()}} for name in settings.class_names],
+    page = evaluation.Page(
+        title=config.general.project_name,
+        facts=facts,
+        reports=list(run.reports.values()),
+        configuration=yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False),
+        curves=run.folder / "training_curves.png" if run.history else None,
+        worst=worst,
+        footprint=run.image.table() if run.image else (),
+        notes=notes(config, mode),
+        counts=[
+            {"class": name, **{part: own.get(name, 0) for part, own in counts.items()}} for name in settings.class_names
+        ],
     )
-    log.info("report: %s", page)
+    log.info("report: %s", evaluation.write_page(run.folder / "report.html", page))
 
 
 def _track(run: Run, mode: str) -> None:
@@ -135,7 +138,7 @@ def _track(run: Run, mode: str) -> None:
         return
     from pyaed import tracking
 
-    metrics = {}
+    metrics: dict[str, float] = {}
     for name, report in run.reports.items():
         metrics |= {
             f"{name} clip_accuracy": report.clip_accuracy.value,

@@ -3,16 +3,21 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed import text
 from pyaed.artefact import ModelMetadata
-from pyaed.config import Config, uses
+from pyaed.config import Config, schema, uses
 from pyaed.detector import DetectorSettings, StreamFrontEnd, loud_patches
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
+
+if TYPE_CHECKING:
+    from pyaed.data import ClipSet, PatchSet, Sets
+    from pyaed.data.features import PatchMaker
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +45,17 @@ def check(config: Config) -> list[str]:
     return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]
 
 
-def read_sets(config: Config, class_names: Sequence[str] | None = None) -> Any:
+def read_sets(config: Config, class_names: Sequence[str] | None = None) -> "Sets":
     from pyaed import data
 
     return data.read_sets(config.dataset, class_names, fsd50k(config))
 
 
-def fsd50k(config: Config) -> Any:
+def fsd50k(config: Config) -> schema.Fsd50k | None:
     return config.dataset_specific.fsd50k if config.dataset_specific else None
 
 
-def features(config: Config, settings: ModelMetadata, clips: Any, label: str) -> Any:
+def features(config: Config, settings: ModelMetadata, clips: "ClipSet", label: str) -> "PatchSet":
     from pyaed import data
 
     return data.extract_features(
@@ -69,14 +74,15 @@ def whole(settings: ModelMetadata) -> dict[str, Any]:
 
 
 def streamed(
-    config: Config, settings: ModelMetadata, detector: DetectorSettings, clips: Any, label: str
-) -> tuple[Any, np.ndarray]:
+    config: Config, settings: ModelMetadata, detector: DetectorSettings, clips: "ClipSet", label: str
+) -> tuple["PatchSet", npt.NDArray[np.bool_]]:
     """Return the patches of clips as a board hears them, silence left in, and for every patch whether it is classified.
 
     Features that only a host can make come from whole recordings.
     """
     from pyaed import data
 
+    front_end: PatchMaker
     try:
         front_end = StreamFrontEnd(detector)
     except UserError as error:
@@ -96,7 +102,7 @@ def streamed(
     return patches, np.concatenate(classified)
 
 
-def test_set(config: Config, settings: ModelMetadata) -> Any:
+def test_set(config: Config, settings: ModelMetadata) -> "ClipSet":
     names = [name for name in settings.class_names if name != settings.garbage_class]
     if settings.garbage_class and not config.dataset.use_garbage_class:
         log.warning(

@@ -48,37 +48,15 @@ def crossval(
         Also written as ``crossval.json``: `runs` (one row each) and, for every evaluated model, `clip_accuracy` with
         `mean`, `std` and the mean's 95 % interval `low`, `high` (Student's t over the runs).
     """
-    from pyaed import data, evaluation
+    from pyaed import evaluation
 
-    section = config.dataset
-    for key in ("validation_csv_path", "test_csv_path", "training_folds", "validation_folds", "test_folds"):
-        if getattr(section, key):
-            raise UserError(f"dataset.{key} is given; crossval divides the training set itself, leave the key out")
-    every = data.read_sets(
-        section.model_copy(update={"validation_split": 0.0, "split_by": "random"}), None, fsd50k(config)
-    )
-    if every.training is None:
-        raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, crossval needs them")
-    folds = sorted({clip.fold for clip in every.training if clip.fold is not None})
-    if protocol == "folds":
-        if len(folds) < 3 or any(clip.fold is None for clip in every.training):
-            raise UserError(
-                f"{section.training_csv_path}: crossval needs a column 'fold' with at least three folds, it has "
-                f"{len(folds)}; or choose --protocol random"
-            )
-        parts = {
-            f"fold_{fold}": {"test_folds": [fold], "validation_folds": [folds[(i + 1) % len(folds)]]}
-            for i, fold in enumerate(folds)
-        }
-    else:
-        seeds = range(section.seed, section.seed + repeats)
-        parts = {f"seed_{seed}": {"split_by": "random", "seed": seed} for seed in seeds}
     folder = Path(config.hydra.run.dir)
-    rows, accuracies = [], {}
-    for name, update in parts.items():
+    rows: list[dict[str, Any]] = []
+    accuracies: dict[str, list[float]] = {}
+    for name, update in _parts(config, protocol, repeats).items():
         own = config.model_copy(
             update={
-                "dataset": section.model_copy(update=update),
+                "dataset": config.dataset.model_copy(update=update),
                 "hydra": config.hydra.model_copy(
                     update={"run": config.hydra.run.model_copy(update={"dir": str(folder / name)})}
                 ),
@@ -95,17 +73,48 @@ def crossval(
         rows.append(row)
     found = {kind: evaluation.mean_interval(values) for kind, values in accuracies.items()}
     result = {"protocol": protocol, "runs": rows, "clip_accuracy": found}
-    lines = [
-        text.format_table(
-            rows, {key: ".1%" for key in rows[0] if key.endswith((" clips", " patches")) and key != "test clips"}
+    summary = _summary(rows, found)
+    echo(summary)
+    write_text(folder / "crossval.json", json.dumps(result, indent=1) + "\n")
+    write_text(folder / "crossval.txt", summary + "\n")
+    return result
+
+
+def _parts(config: Config, protocol: str, repeats: int) -> dict[str, dict[str, Any]]:
+    """Return the runs by name, each with what it changes in the section `dataset`."""
+    from pyaed import data
+
+    section = config.dataset
+    for key in ("validation_csv_path", "test_csv_path", "training_folds", "validation_folds", "test_folds"):
+        if getattr(section, key):
+            raise UserError(f"dataset.{key} is given; crossval divides the training set itself, leave the key out")
+    every = data.read_sets(
+        section.model_copy(update={"validation_split": 0.0, "split_by": "random"}), None, fsd50k(config)
+    )
+    if every.training is None:
+        raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, crossval needs them")
+    if protocol == "random":
+        seeds = range(section.seed, section.seed + repeats)
+        return {f"seed_{seed}": {"split_by": "random", "seed": seed} for seed in seeds}
+    folds = sorted({clip.fold for clip in every.training if clip.fold is not None})
+    if len(folds) < 3 or any(clip.fold is None for clip in every.training):
+        raise UserError(
+            f"{section.training_csv_path}: crossval needs a column 'fold' with at least three folds, it has "
+            f"{len(folds)}; or choose --protocol random"
         )
-    ]
+    return {
+        f"fold_{fold}": {"test_folds": [fold], "validation_folds": [folds[(i + 1) % len(folds)]]}
+        for i, fold in enumerate(folds)
+    }
+
+
+def _summary(rows: list[dict[str, Any]], found: dict[str, dict[str, float]]) -> str:
+    """Return the runs as a table, and a line for every evaluated model."""
+    shares = [key for key in rows[0] if key.endswith((" clips", " patches")) and key != "test clips"]
+    lines = [text.format_table(rows, dict.fromkeys(shares, ".1%"))]
     for kind, value in found.items():
         lines.append(
             f"{kind}: clip accuracy {value['mean']:.1%}, standard deviation {value['std']:.1%}, 95 % interval of the mean "
             f"{value['low']:.1%} to {value['high']:.1%} ({len(rows)} runs)"
         )
-    echo("\n".join(lines))
-    write_text(folder / "crossval.json", json.dumps(result, indent=1) + "\n")
-    write_text(folder / "crossval.txt", "\n".join(lines) + "\n")
-    return result
+    return "\n".join(lines)

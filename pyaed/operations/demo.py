@@ -94,7 +94,7 @@ def demo(
         ("int8 model", run.quantized_model),
         ("training curves and log", run.folder / settings.general.logs_dir),
         ("evaluation", run.folder / "evaluation"),
-        ("firmware image", run.image.elf),
+        ("firmware image", run.built().elf),
         ("benchmark", run.folder / "benchmark.json"),
     ):
         echo(f"  {label:24} {path}")

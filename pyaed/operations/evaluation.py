@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.artefact import ModelMetadata
 from pyaed.detector import DetectorSettings
@@ -14,6 +15,10 @@ from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, test_set
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
+
+if TYPE_CHECKING:
+    from pyaed.data import PatchSet
+    from pyaed.evaluation.predictors import Predictor
 
 
 def evaluate(run: Run) -> None:
@@ -47,7 +52,7 @@ def evaluate_quantized(run: Run) -> None:
             report(run, settings, patches, predictor, f"int8 {target}{suffix}", classified)
 
 
-def test_patches(run: Run, settings: ModelMetadata) -> tuple[Any, np.ndarray | None]:
+def test_patches(run: Run, settings: ModelMetadata) -> tuple["PatchSet", npt.NDArray[np.bool_] | None]:
     """Return the test set's patches and, with `evaluation.as_device`, which of them a board classifies."""
     clips = test_set(run.config, settings)
     if not run.config.evaluation.as_device:
@@ -60,10 +65,10 @@ def test_patches(run: Run, settings: ModelMetadata) -> tuple[Any, np.ndarray | N
 def report(
     run: Run,
     settings: ModelMetadata,
-    patches: Any,
+    patches: "PatchSet",
     predictor: "Predictor",
     name: str,
-    classified: np.ndarray | None = None,
+    classified: npt.NDArray[np.bool_] | None = None,
 ) -> None:
     """Evaluate a predictor, print its report and keep it in the run."""
     from pyaed import evaluation
@@ -71,12 +76,10 @@ def report(
     run.reports[name] = evaluation.evaluate(
         predictor,
         patches,
-        settings.class_names,
+        evaluation.Classes(settings.class_names, settings.multi_label, settings.class_thresholds),
         run.folder / "evaluation",
         name,
-        settings.multi_label,
         run.config.general.batch_size,
-        settings.class_thresholds,
         classified,
     )
     run.echo(run.reports[name].table())

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from pyaed.progress import progress
 log = logging.getLogger(__name__)
 
 
-def write_features(path: str | Path, spec: FeatureSpec, preprocessing: Any, folder: str | Path) -> list[Path]:
+def write_features(path: str | Path, spec: FeatureSpec, preprocessing: object, folder: str | Path) -> list[Path]:
     """Decode and preprocess sound files, compute their patches, write them and draw them; with progress for many files.
 
     Parameters
@@ -52,7 +51,7 @@ def write_features(path: str | Path, spec: FeatureSpec, preprocessing: Any, fold
     return written
 
 
-def _write_one(path: Path, front_end: FrontEnd, preprocessing: Any, stem: Path) -> list[Path]:
+def _write_one(path: Path, front_end: FrontEnd, preprocessing: object, stem: Path) -> list[Path]:
     spec = front_end.spec
     pcm = load_pcm(path, preprocessing)
     frames = front_end.log_mel(pcm)

@@ -4,17 +4,38 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from pyaed.artefact import ModelMetadata
 from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.errors import UserError
+from pyaed.files import sha256
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.run import Run
 from pyaed.operations.settings import model_settings
 
+if TYPE_CHECKING:
+    from pyaed.link.board import Board
+
 log = logging.getLogger(__name__)
+
+
+class _Known(NamedTuple):
+    """The model that the board should run."""
+
+    hash: str
+    settings: ModelMetadata
+    detector: DetectorSettings
+
+
+def _known(run: Run, model: Path) -> _Known:
+    settings = model_settings(run.config, model)
+    detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
+    return _Known(sha256(model), settings, detector)
 
 
 def monitor(
@@ -56,24 +77,20 @@ def monitor(
         raise UserError("the emulator has no microphone: give it a sound file with --play")
     if model is None and (play is not None or port is None):
         raise UserError("general.model_path: missing; --play and the emulator need the quantized model (.tflite)")
-    settings = detector = None
-    if model is not None:
-        settings = model_settings(run.config, model)
-        detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
-    pcm = None if play is None else _pcm(play, settings, seconds)
+    known = None if model is None else _known(run, model)
+    pcm = None if play is None or known is None else _pcm(play, known.settings, seconds)
     if port is not None:
         with Board(port, baudrate) as board:
-            if settings is not None:
-                from pyaed.files import sha256
-
-                check_identity(board.identify(), sha256(model), feature_hash(settings.features), settings.class_names)
-            return _watch(board, settings, detector, pcm, record, seconds, real_time)
+            if known is not None:
+                names = known.settings.class_names
+                check_identity(board.identify(), known.hash, feature_hash(known.settings.features), names)
+            return _watch(board, known, pcm, record, seconds, real_time)
     deploy_emulated(run)
     with emulated(run) as board:
-        return _watch(board, settings, detector, pcm, record, seconds, real_time)
+        return _watch(board, known, pcm, record, seconds, real_time)
 
 
-def _pcm(play: Path, settings: ModelMetadata, seconds: float | None) -> Any:
+def _pcm(play: Path, settings: ModelMetadata, seconds: float | None) -> npt.NDArray[np.int16]:
     from pyaed import data
 
     whole = {**settings.preprocessing, "top_db": None, "max_length": None, "trim_last_second": False, "min_length": 0}
@@ -81,14 +98,21 @@ def _pcm(play: Path, settings: ModelMetadata, seconds: float | None) -> Any:
     return pcm if seconds is None else pcm[: round(seconds * settings.features.sample_rate)]
 
 
-def _watch(board, settings, detector, pcm, record, seconds, real_time) -> list[Path]:
+def _watch(
+    board: "Board",
+    known: _Known | None,
+    pcm: npt.NDArray[np.int16] | None,
+    record: Path | None,
+    seconds: float | None,
+    real_time: bool,
+) -> list[Path]:
     from pyaed.monitor.session import Monitor, listen, play
     from pyaed.monitor.terminal import Screen
 
     identity = board.identify()
-    log_mel = None if settings is None else FrontEnd(replace(settings.features, center=False)).log_mel
+    log_mel = None if known is None else FrontEnd(replace(known.settings.features, center=False)).log_mel
     watch = Monitor(board, f"{identity.board}  {identity.model_name}", log_mel, record)
-    crc = detector.crc if detector else None
+    crc = None if known is None else known.detector.crc
     blocks = listen(board, seconds, crc) if pcm is None else play(board, pcm, crc, real_time)
     try:
         with Screen() as screen, suppress(KeyboardInterrupt):

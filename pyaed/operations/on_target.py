@@ -2,8 +2,10 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.detector import DetectorSettings
 from pyaed.dsp import feature_hash
@@ -12,6 +14,9 @@ from pyaed.operations.evaluation import report, test_patches
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
+
+if TYPE_CHECKING:
+    from pyaed.evaluation.predictors import Predictor
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +48,11 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     settings = model_settings(run.config, path)
     model = sha256(path)
-    about = {"model": model, "features": feature_hash(settings.features), "class_names": settings.class_names}
+    about: dict[str, Any] = {
+        "model": model,
+        "features": feature_hash(settings.features),
+        "class_names": settings.class_names,
+    }
     patches, classified = test_patches(run, settings)
     if classified is not None:
         about["detector"] = DetectorSettings.from_settings(settings, run.config.deployment.detector).crc
@@ -64,14 +73,21 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
                 answers.append(journal.answer(clip.name, own_patches, ask))
         log.info("every clip's answers: %s", journal.path)
     name = "int8 on target" + (" as device" if run.config.evaluation.as_device else "")
-    report(run, settings, patches, _replay(np.concatenate(answers) if answers else np.empty((0, 0))), name, classified)
+    report(
+        run,
+        settings,
+        patches,
+        _replay(np.concatenate(answers) if answers else np.empty((0, 0), np.float32)),
+        name,
+        classified,
+    )
 
 
-def _replay(answers: np.ndarray):
+def _replay(answers: npt.NDArray[np.float32]) -> "Predictor":
     """Return a predictor that gives the answers in the order of their patches."""
     position = 0
 
-    def predict(patches: np.ndarray) -> np.ndarray:
+    def predict(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         nonlocal position
         position += len(patches)
         return answers[position - len(patches) : position]

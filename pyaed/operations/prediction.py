@@ -2,9 +2,10 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed import text
 from pyaed.artefact import ModelMetadata
@@ -16,6 +17,9 @@ from pyaed.operations.evaluation import predictor_of
 from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
+
+if TYPE_CHECKING:
+    from pyaed.data import ClipSet, Patches
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +35,10 @@ def predict(run: Run) -> None:
     settings = model_settings(config, path)
     clips = data.list_clips(config.prediction.test_files_path)
     if config.prediction.timeline:
-        _timeline(run, settings, path, clips)
+        _timeline(run, settings, path, config.prediction.target, clips)
         return
     patches = features(config, settings, clips, "features")
-    probabilities = _predict_patches(run, path, patches.patches)
+    probabilities = _predict_patches(run, path, config.prediction.target, patches.patches)
     decisions = evaluation.clip_decisions(
         probabilities,
         patches.clip_index,
@@ -49,7 +53,7 @@ def predict(run: Run) -> None:
     log.info("predictions: %s", target)
 
 
-def _predict_patches(run: Run, path: Path, patches: np.ndarray) -> np.ndarray:
+def _predict_patches(run: Run, path: Path, target: str, patches: "Patches") -> npt.NDArray[np.float32]:
     from pyaed import evaluation
 
     batch = run.config.general.batch_size
@@ -57,31 +61,31 @@ def _predict_patches(run: Run, path: Path, patches: np.ndarray) -> np.ndarray:
         from pyaed import models
 
         return evaluation.predict_patches(evaluation.keras_predictor(models.load(path)), patches, batch=batch)
-    with predictor_of(run, path, run.config.prediction.target) as predictor:
+    with predictor_of(run, path, target) as predictor:
         return evaluation.predict_patches(predictor, patches, batch=batch)
 
 
-def _timeline(run: Run, settings: ModelMetadata, path: Path, clips: Any) -> None:
+def _timeline(run: Run, settings: ModelMetadata, path: Path, target: str, clips: "ClipSet") -> None:
     """What the board says about whole recordings, or would say: its post-processing is the host's."""
     from pyaed import evaluation
 
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
-    if path.suffix not in FLOAT_SUFFIXES and run.config.prediction.target == "emulator":
+    if path.suffix not in FLOAT_SUFFIXES and target == "emulator":
         events = _board_hears(run, settings, detector, clips)
     else:
-        events = _host_hears(run, settings, detector, path, clips)
+        events = _host_hears(run, settings, detector, path, target, clips)
     rows = [{"file": name, **event} for name, found in events.items() for event in found]
     run.echo(text.format_table(rows, {"onset": ".2f", "offset": ".2f", "score": ".1%"}) or "no events")
     log.info("events: %s, %s", *evaluation.write_events(run.folder, events))
 
 
 def _host_hears(
-    run: Run, settings: ModelMetadata, detector: DetectorSettings, path: Path, clips: Any
-) -> dict[str, list]:
+    run: Run, settings: ModelMetadata, detector: DetectorSettings, path: Path, target: str, clips: "ClipSet"
+) -> dict[str, list[dict[str, Any]]]:
     patches, classified = streamed(run.config, settings, detector, clips, "features")
     probabilities = np.zeros((len(patches), len(settings.class_names)), np.float32)
     if classified.any():
-        probabilities[classified] = _predict_patches(run, path, patches.patches[classified])
+        probabilities[classified] = _predict_patches(run, path, target, patches.patches[classified])
     events = {}
     for i, clip in enumerate(patches.clips):
         own = patches.clip_index == i
@@ -89,7 +93,9 @@ def _host_hears(
     return events
 
 
-def _board_hears(run: Run, settings: ModelMetadata, detector: DetectorSettings, clips: Any) -> dict[str, list]:
+def _board_hears(
+    run: Run, settings: ModelMetadata, detector: DetectorSettings, clips: "ClipSet"
+) -> dict[str, list[dict[str, Any]]]:
     """Stream every recording to the live detector of the emulated board."""
     from pyaed import data
     from pyaed.link import live

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -14,6 +14,10 @@ from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, notes
 from pyaed.errors import UserError, nearest
 from pyaed.files import write_text
+
+if TYPE_CHECKING:
+    from pyaed.deploy import Image
+    from pyaed.evaluation.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +55,18 @@ class Run:
     folder: Path
     float_model: Path | None = None
     quantized_model: Path | None = None
-    image: Any = None
+    image: "Image | None" = None
     image_of: tuple[Path, str] | None = None
-    reports: dict[str, Any] = field(default_factory=dict)
+    reports: dict[str, "Report"] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     settings: ModelMetadata | None = None
     echo: Callable[[str], None] = print
+
+    def built(self) -> "Image":
+        """Return the image that was built last."""
+        if self.image is None:
+            raise RuntimeError("no image has been built")
+        return self.image
 
 
 def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None) -> Run:

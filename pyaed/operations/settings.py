@@ -8,13 +8,16 @@ import subprocess
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyaed import __version__, artefact
 from pyaed.artefact import ModelMetadata
 from pyaed.config import Config
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
+
+if TYPE_CHECKING:
+    from pyaed.data import Sets
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +134,7 @@ def provenance(config: Config, sets: "Sets") -> dict[str, Any]:
         **versions(),
         **git_state(),
         "dataset": config.dataset.name,
-        "training_clips": len(sets.training),
+        "training_clips": len(sets.training) if sets.training is not None else 0,
         "validation_clips": len(sets.validation) if sets.validation is not None else 0,
         "class_counts": {
             part: clips.class_counts()

@@ -2,17 +2,21 @@
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyaed import artefact
 from pyaed.artefact import ModelMetadata
-from pyaed.config import Config
+from pyaed.config import Config, schema
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.operations.clips import features, read_sets
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings, provenance
+
+if TYPE_CHECKING:
+    from pyaed.data import PatchSet
+    from pyaed.training import Training
 
 log = logging.getLogger(__name__)
 
@@ -46,29 +50,31 @@ def train(run: Run) -> None:
         len(sets.validation),
         len(settings.class_names),
     )
-    model = _initial_model(run, settings)
+    model = _initial_model(run, config.training, settings)
     validation = features(config, settings, sets.validation, "validation features")
-    result = training.train(
-        model,
-        features(config, settings, sets.training, "training features"),
-        validation,
-        config.training,
-        config.data_augmentation,
+    training_settings = training.TrainingSettings(
+        batch_size=config.training.batch_size,
+        epochs=config.training.epochs,
+        optimizer=config.training.optimizer,
+        callbacks=config.training.callbacks,
+        resume_training_from=config.training.resume_training_from,
+        trained_model_path=config.training.trained_model_path,
+        augmentation=config.data_augmentation,
         seed=config.general.global_seed,
-        out_dir=run.folder,
-        metadata=settings,
+        shuffle=config.dataset.shuffle,
+        deterministic_ops=config.general.deterministic_ops,
         saved_models_dir=config.general.saved_models_dir,
         logs_dir=config.general.logs_dir,
-        deterministic_ops=config.general.deterministic_ops,
-        shuffle=config.dataset.shuffle,
     )
+    patches = features(config, settings, sets.training, "training features")
+    result = training.train(model, patches, validation, training_settings, settings, run.folder)
     run.float_model = result.best_model
     run.history = result.history
     if settings.multi_label:
         _choose_thresholds(result, settings, validation)
 
 
-def _choose_thresholds(result: Any, settings: ModelMetadata, validation: Any) -> None:
+def _choose_thresholds(result: "Training", settings: ModelMetadata, validation: "PatchSet") -> None:
     """Write into the best model, for every class, the threshold with the largest F1 on the validation clips."""
     from pyaed import evaluation
 
@@ -90,11 +96,9 @@ def _limit_gpu_memory(config: Config) -> None:
         log.info("note: general.gpu_memory_limit: TensorFlow uses no GPU here")
 
 
-def _initial_model(run: Run, settings: ModelMetadata) -> Any:
+def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) -> Any:
     from pyaed import models
 
-    config = run.config
-    section = config.training
     if run.float_model is not None and section.model is not None:
         raise UserError("general.model_path and training.model are both given; expected one of them")
     if run.float_model is not None:
@@ -108,7 +112,7 @@ def _initial_model(run: Run, settings: ModelMetadata) -> Any:
         multi_label=settings.multi_label,
         dropout=section.dropout,
         fine_tune=section.fine_tune,
-        seed=config.general.global_seed,
+        seed=run.config.general.global_seed,
     )
 
 

@@ -5,11 +5,11 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyaed.artefact import embed_tflite
+from pyaed.artefact import ModelMetadata, embed_tflite
 from pyaed.errors import UserError, nearest
 from pyaed.files import atomic_path
 from pyaed.models import as_input
@@ -20,14 +20,17 @@ BLOCK = 256  # patches that are looked at together
 GRANULARITIES = ("per_channel", "per_tensor")
 TYPES = {"float": "float32", "int8": "int8", "uint8": "uint8"}
 
+if TYPE_CHECKING:
+    from pyaed.data import Patches
+
 log = logging.getLogger(__name__)
 
 
 def quantize(
     model: Any,
-    representative_patches: np.ndarray,
-    quantization_cfg: Any,
-    metadata: Any,
+    representative_patches: "Patches",
+    quantization_cfg: object,
+    metadata: ModelMetadata | None,
     path: str | os.PathLike[str],
 ) -> Path:
     """Quantize a float model to int8 and write it as `.tflite` with the metadata buffer `pyaed`.
@@ -131,7 +134,7 @@ def _verify(content: bytes, path: Path) -> None:
         raise UserError(f"{path}: the quantized model does not run in TensorFlow Lite ({error})") from error
 
 
-def _choice(cfg: Any, key: str, choices: tuple[str, ...]) -> str:
+def _choice(cfg: object, key: str, choices: tuple[str, ...]) -> str:
     """Return a setting that has to be one of `choices`; the first is the default."""
     value = getattr(cfg, key, None) or choices[0]
     if value not in choices:

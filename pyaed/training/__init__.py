@@ -1,5 +1,6 @@
 """Training: optimizers, schedules, augmentation, and the loop that writes the models."""
 
+from pyaed.training.settings import TrainingSettings
 from pyaed.training.train import Training, train
 
-__all__ = ["Training", "train"]
+__all__ = ["Training", "TrainingSettings", "train"]

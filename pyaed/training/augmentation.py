@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError, nearest
 from pyaed.models.keras import import_tensorflow
 from pyaed.training.schedules import number
@@ -27,12 +28,12 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
 log = logging.getLogger(__name__)
 
 
-def floor_value(features: Any) -> float:
+def floor_value(features: FeatureSpec) -> float:
     """Return what the front end gives for silence: ``ln(1e-4)``, or the floor of the decibel scale."""
     return -float(features.top_db) if features.to_db else math.log(LOG_FLOOR)
 
 
-def gain(x: Any, g: Any, features: Any) -> Any:
+def gain(x: Any, g: Any, features: FeatureSpec) -> Any:
     """Return the log-mel of the same sound `g` times as loud.
 
     ``ln(mel + 1e-4)`` becomes ``ln(g**power * mel + 1e-4)``; decibels rise by ``20 log10(g)`` and keep to the floor.
@@ -55,7 +56,7 @@ def gain(x: Any, g: Any, features: Any) -> Any:
     return tf.math.log(g ** float(features.power) * mel + LOG_FLOOR)
 
 
-def make(augmentation_cfg: Any, features: Any) -> Callable[[Any, Any], Any] | None:
+def make(augmentation_cfg: object, features: FeatureSpec) -> Callable[[Any, Any], Any] | None:
     """Return the function that augments a batch, or None when nothing is enabled.
 
     Parameters
@@ -95,19 +96,19 @@ def make(augmentation_cfg: Any, features: Any) -> Callable[[Any, Any], Any] | No
     return augment
 
 
-def _volume(x: Any, seed: Any, features: Any, settings: Mapping[str, float]) -> Any:
+def _volume(x: Any, seed: Any, features: FeatureSpec, settings: Mapping[str, float]) -> Any:
     tf = import_tensorflow()
     low, high = (math.log(settings[key]) for key in ("min_scale", "max_scale"))
     g = tf.exp(tf.random.stateless_uniform([tf.shape(x)[0], 1, 1], seed, low, high))
     return gain(x, g, features)
 
 
-def _noise(x: Any, seed: Any, features: Any, settings: Mapping[str, float]) -> Any:
+def _noise(x: Any, seed: Any, features: FeatureSpec, settings: Mapping[str, float]) -> Any:
     tf = import_tensorflow()
     return x + tf.random.stateless_normal(tf.shape(x), seed, stddev=settings["scale"])
 
 
-def _masks(x: Any, seed: Any, features: Any, settings: Mapping[str, float]) -> Any:
+def _masks(x: Any, seed: Any, features: FeatureSpec, settings: Mapping[str, float]) -> Any:
     tf = import_tensorflow()
     masked = tf.zeros_like(x, dtype=tf.bool)
     seeds = tf.random.split(seed, 2)
@@ -129,7 +130,7 @@ STEPS = {"VolumeAugment": _volume, "GaussianNoise": _noise, "SpecAug": _masks}
 AUGMENTATIONS = {name: AUGMENTATIONS[name] for name in STEPS}
 
 
-def _as_mapping(section: Any) -> Mapping[str, Any]:
+def _as_mapping(section: object) -> Mapping[str, Any]:
     if section is None:
         return {}
     if isinstance(section, Mapping):
@@ -138,7 +139,7 @@ def _as_mapping(section: Any) -> Mapping[str, Any]:
     return found
 
 
-def _refuse_unknown(cfg: Any) -> None:
+def _refuse_unknown(cfg: object) -> None:
     for name, section in _as_mapping(cfg).items():
         if name not in AUGMENTATIONS and section is not None:
             raise UserError(
@@ -146,7 +147,7 @@ def _refuse_unknown(cfg: Any) -> None:
             )
 
 
-def _settings(cfg: Any, name: str) -> dict[str, Any] | None:
+def _settings(cfg: object, name: str) -> dict[str, Any] | None:
     """Return the checked numbers of one augmentation, None when it is not enabled."""
     section = _as_mapping(cfg).get(name)
     if section is None:

@@ -1,7 +1,7 @@
 """Makes the optimizer and the callbacks that the `training` section names."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,7 @@ def callbacks(specs: Mapping[str, Any] | None, monitors: Collection[str], logs_d
         key = f"training.callbacks.{name}"
         arguments = dict(arguments or {})
         if name in schedules.SCHEDULES:
-            schedule = schedules.make(name, arguments)
-            made.append(_scheduler(lambda epoch, rate, schedule=schedule: schedule(epoch)))
+            made.append(_scheduler(_of_epoch(schedules.make(name, arguments))))
         elif name == "LearningRateScheduler":
             arguments.pop("verbose", None)
             schedules.check_arguments(key, lambda schedule: None, arguments)
@@ -136,10 +135,14 @@ def _construct(key: str, kind: Any, arguments: Mapping[str, Any] | None) -> Any:
         raise UserError(f"{key}: {error}") from error
 
 
-def _scheduler(schedule: Any) -> Any:
+def _of_epoch(schedule: schedules.Schedule) -> Callable[[int, float], float]:
+    return lambda epoch, rate: schedule(epoch)
+
+
+def _scheduler(schedule: Callable[[int, float], float]) -> Any:
     keras = import_keras()
 
-    def set_rate(epoch: int, logs: Any = None) -> None:
+    def set_rate(epoch: int, logs: Mapping[str, float] | None = None) -> None:
         rate = callback.model.optimizer.learning_rate
         rate.assign(schedule(epoch, float(rate)))
 
@@ -147,7 +150,7 @@ def _scheduler(schedule: Any) -> Any:
     return callback
 
 
-def _formula(key: str, text: str) -> Any:
+def _formula(key: str, text: str) -> Callable[[int, float], float]:
     formula = compile_lambda(text, key)
     n_arguments = len(formula.names)
     if n_arguments not in (1, 2):
@@ -171,7 +174,7 @@ def _tensorboard(logs_dir: Path) -> list[Any]:
     return [import_keras().callbacks.TensorBoard(log_dir=str(logs_dir))]
 
 
-def tensorboard_writer(logs_dir: Path) -> Any:
+def tensorboard_writer(logs_dir: Path) -> Callable[[Mapping[str, float] | None], None]:
     """Return a function that writes an epoch's figures for ``tensorboard --logdir``, and closes the file on None.
 
     Without TensorBoard it does nothing; a file that can't be written is a line in the log.

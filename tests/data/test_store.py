@@ -93,8 +93,8 @@ front_end, metadata = FrontEnd(spec), ModelMetadata(spec, {}, every.class_names)
 for n in (20, 40, int(sys.argv[2])):  # the first two warm up
     clips = every.with_clips((every.clips * n)[:n])
     patches = data.extract_features(clips, front_end, {"min_length": 10}, cache=False)
-    section = SimpleNamespace(batch_size=32, epochs=1, optimizer=None)
-    training.train(model, patches, patches, section, None, 1, folder + "/run", metadata)
+    settings = training.TrainingSettings(batch_size=32, epochs=1, seed=1)
+    training.train(model, patches, patches, settings, metadata, folder + "/run")
     print(json.dumps([len(patches), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
 

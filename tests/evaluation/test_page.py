@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pyaed.data import Clip, PatchSet
-from pyaed.evaluation import calibration, evaluate, write_page
+from pyaed.evaluation import Classes, Page, calibration, evaluate, write_page
 
 NAMES = ("dog", "<script>")
 
@@ -18,7 +18,7 @@ def report(request, tmp_path):
     clips = tuple(Clip(Path(f"{i}.wav"), f"{i}&.wav", (i % 2,) if request.param else i % 2) for i in range(4))
     found = PatchSet(np.zeros((4, 2, 2), np.float32), np.arange(4, dtype=np.int32), clips)
     scores = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]], np.float32)
-    return evaluate(lambda x: scores[: len(x)], found, NAMES, tmp_path, "float", request.param)
+    return evaluate(lambda x: scores[: len(x)], found, Classes(NAMES, request.param), tmp_path, "float")
 
 
 def test_page(report, tmp_path):
@@ -27,10 +27,17 @@ def test_page(report, tmp_path):
         WrongClip(**item, pcm=rng.integers(-99, 99, 800).astype(np.int16), rate=16000, log_mel=rng.normal(size=(9, 4)))
         for item in report.wrong
     ]
-    path = write_page(
-        tmp_path / "report.html", "my <b>project", {"seed": 1}, [report], None, worst, [{"room": "model", "flash": 12345}],
-        "a: '<i>'", ["a note"], [{"class": "<script>", "training": 4567}],
-    )  # fmt: skip
+    page = Page(
+        title="my <b>project",
+        facts={"seed": 1},
+        reports=[report],
+        configuration="a: '<i>'",
+        worst=worst,
+        footprint=[{"room": "model", "flash": 12345}],
+        notes=["a note"],
+        counts=[{"class": "<script>", "training": 4567}],
+    )
+    path = write_page(tmp_path / "report.html", page)
     text = path.read_text()
     assert not re.search(r'(src|href)="(?!data:)', text), "everything is inside"
     for raw in ("<b>", "<i>", "<script>"):

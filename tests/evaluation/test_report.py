@@ -13,6 +13,7 @@ from pyaed.data import Clip, PatchSet, extract_features, list_clips
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 from pyaed.evaluation import (
+    Classes,
     board_predictor,
     clip_decisions,
     engine_predictor,
@@ -48,7 +49,7 @@ def single():
 
 
 def test_one_label_a_clip(single, tmp_path):
-    report = evaluate(echo, single, NAMES, tmp_path, "int8 engine")
+    report = evaluate(echo, single, Classes(NAMES), tmp_path, "int8 engine")
     assert report.clip_accuracy[:3] == (3, 4, 0.75)
     assert report.patch_accuracy[:3] == (4, 7, 4 / 7)
     assert report.clip_confusion.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
@@ -75,7 +76,7 @@ def test_one_label_a_clip(single, tmp_path):
 
 def test_a_clip_that_nobody_decided_about_is_wrong_and_in_no_column(single):
     loud = np.array([False, False, True, True, True, True, True])
-    report = evaluate(echo, single, NAMES, None, "x", classified=loud)
+    report = evaluate(echo, single, Classes(NAMES), None, "x", classified=loud)
     assert report.clip_confusion.tolist() == [[0, 0, 0], [0, 1, 1], [0, 0, 1]]
     assert report.clip_accuracy[:2] == (2, 4)
     assert report.classes["bell"]["recall"] == 0
@@ -86,14 +87,14 @@ def test_a_clip_that_nobody_decided_about_is_wrong_and_in_no_column(single):
 
 def test_a_class_without_clips_is_a_dash_and_null(single, tmp_path):
     patches = np.concatenate([single.patches, np.zeros((7, 1, 1), np.float32)], axis=1)
-    report = evaluate(echo, PatchSet(patches, single.clip_index, single.clips), (*NAMES, "axe"), tmp_path, "x")
+    report = evaluate(echo, PatchSet(patches, single.clip_index, single.clips), Classes((*NAMES, "axe")), tmp_path, "x")
     assert report.table().splitlines()[-1].split() == ["axe", "-", "-", "-", "0"]
     assert json.loads((tmp_path / "x_report.json").read_text())["classes"]["axe"]["recall"] is None
 
 
 def test_several_labels_a_clip(tmp_path):
     found = patchset([(0, 1), (2,), ()], [2, 1, 1], [[0.9, 0.4, 0.2], [0.9, 0.8, 0], [0.1, 0.6, 0.7], [0.1, 0, 0.2]])
-    report = evaluate(echo, found, NAMES, tmp_path, "float", multi_label=True)
+    report = evaluate(echo, found, Classes(NAMES, multi_label=True), tmp_path, "float")
     assert report.clip_accuracy[:2] == (2, 3)
     assert report.patch_accuracy[:2] == (2, 4)
     assert report.classes["dog"] == {
@@ -107,11 +108,17 @@ def test_several_labels_a_clip(tmp_path):
 
 def test_messages(single):
     with pytest.raises(UserError, match="the model has 3 outputs, but there are 2 class names"):
-        evaluate(echo, single, NAMES[:2], None, "float")
+        evaluate(echo, single, Classes(NAMES[:2]), None, "float")
     with pytest.raises(UserError, match="holds no clips"):
-        evaluate(echo, PatchSet(single.patches[:0], single.clip_index[:0], ()), NAMES, None, "float")
+        evaluate(echo, PatchSet(single.patches[:0], single.clip_index[:0], ()), Classes(NAMES), None, "float")
     with pytest.raises(UserError, match=r"clip a\.wav has no label"):
-        evaluate(echo, PatchSet(single.patches, single.clip_index, (Clip(Path("a.wav"), "a.wav"),)), NAMES, None, "f")
+        evaluate(
+            echo,
+            PatchSet(single.patches, single.clip_index, (Clip(Path("a.wav"), "a.wav"),)),
+            Classes(NAMES),
+            None,
+            "f",
+        )
 
 
 def test_predictors_that_go_wrong(single):
@@ -163,8 +170,8 @@ def test_reference_kernels_engine_and_board_predict_the_same(shared, real_patche
     # The wire left out: a link whose device is the engine.
     source, sink = engine.program.input, engine.program.output
     identity = SimpleNamespace(
-        input_dtype=np.dtype(source.dtype), input_scale=source.scale, input_zero_point=source.zero_point,
-        output_dtype=np.dtype(sink.dtype), output_scale=sink.scale, output_zero_point=sink.zero_point,
+        input_dtype=np.dtype(source.dtype), input_quantization=(source.scale, source.zero_point),
+        output_dtype=np.dtype(sink.dtype), output_quantization=(sink.scale, sink.zero_point),
     )  # fmt: skip
     board = SimpleNamespace(identify=lambda: identity, infer=lambda patch: engine.run(patch[np.newaxis])[0])
     np.testing.assert_array_equal(predict_patches(board_predictor(board), real_patches), ours)

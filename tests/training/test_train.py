@@ -11,8 +11,8 @@ from pyaed import artefact, models
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.models.keras import import_keras
-from pyaed.training import setup, train
-from pyaed.training.train import _batches, _scores
+from pyaed.training import TrainingSettings, setup, train
+from pyaed.training.examples import Examples, batches, scores
 
 N_CLASSES = 3
 SHAPE = (16, 12)
@@ -58,24 +58,18 @@ def new_model(seed=0, n_classes=N_CLASSES, activation="softmax", dropout=0.0):
     return keras.Model(inputs, x)
 
 
-def section(**options):
-    return SimpleNamespace(**{"batch_size": 8, "epochs": 2, "optimizer": {"Adam": {"learning_rate": 0.003}}} | options)
-
-
 NOISE = {"GaussianNoise": {"scale": 0.1}, "VolumeAugment": {}}
 
 
-def run(out_dir, model=None, validation=True, cfg=None, multi_label=False, **options):
+def run(out_dir, model=None, validation=True, multi_label=False, **options):
+    settings = {"batch_size": 8, "epochs": 2, "optimizer": {"Adam": {"learning_rate": 0.003}}, "seed": 7}
     return train(
         model or new_model(activation="sigmoid" if multi_label else "softmax"),
         Patches(12),
         Patches(6, seed=1) if validation else None,
-        cfg or section(),
-        NOISE,
-        7,
-        out_dir,
+        TrainingSettings(**settings | {"augmentation": NOISE} | options),
         description(multi_label),
-        **options,
+        out_dir,
     )
 
 
@@ -86,12 +80,12 @@ def read_csv(path):
 
 def test_trains_a_model_of_the_zoo(tmp_path):
     model = models.build(SimpleNamespace(name="miniresnet", pooling="avg"), N_CLASSES, SHAPE)
-    assert run(tmp_path, model, cfg=section(epochs=6)).history[-1]["val_clip_accuracy"] >= 0.9
+    assert run(tmp_path, model, epochs=6).history[-1]["val_clip_accuracy"] >= 0.9
 
 
 def test_learns_and_writes(tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    result = run(tmp_path, cfg=section(epochs=6))
+    result = run(tmp_path, epochs=6)
     assert result.history[result.best_epoch - 1]["val_clip_accuracy"] >= 0.9
     files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert [name for name in files if "tfevents" not in name] == [
@@ -112,9 +106,8 @@ def test_learns_and_writes(tmp_path, caplog):
     data = Patches(6, seed=1)
     p = models.predictor(models.load(result.best_model))(data.patches)
     np.testing.assert_array_equal(p, models.predictor(result.model)(data.patches))
-    assert _scores(p, data.clip_labels[data.clip_index], data.clip_index, False)["val_loss"] == pytest.approx(
-        best["val_loss"], rel=1e-4
-    )
+    source = Examples(data.patches, data.clip_labels, data.clip_index)
+    assert scores(p, source)["val_loss"] == pytest.approx(best["val_loss"], rel=1e-4)
     assert sum("epoch 3/6" in message for message in caplog.messages) == 1
 
 
@@ -124,25 +117,26 @@ def test_same_seed_same_weights(tmp_path):
 
 
 def test_resumed_goes_on_as_uninterrupted(tmp_path):
-    whole = run(tmp_path / "whole", cfg=section(epochs=4))
-    first = run(tmp_path / "first", cfg=section(epochs=2))
+    whole = run(tmp_path / "whole", epochs=4)
+    first = run(tmp_path / "first", epochs=2)
     resumed = run(
         tmp_path / "second",
         model=new_model(seed=99),
-        cfg=section(epochs=4, resume_training_from=str(first.last_model)),
+        epochs=4,
+        resume_training_from=str(first.last_model),
     )
     assert len(resumed.history) == 4
     for name in ("loss", "val_loss"):
         assert [r[name] for r in resumed.history] == pytest.approx([r[name] for r in whole.history], rel=1e-4)
     assert resumed.best_model.is_file()
     with pytest.raises(UserError, match="already been trained for 2 epochs"):
-        run(tmp_path / "third", cfg=section(epochs=2, resume_training_from=str(first.last_model)))
+        run(tmp_path / "third", epochs=2, resume_training_from=str(first.last_model))
 
 
 def test_resume_from_another_model_is_refused(tmp_path):
     path = models.save(new_model(n_classes=N_CLASSES + 1), tmp_path / "other.keras")
     with pytest.raises(UserError, match="output_shape"):
-        run(tmp_path, cfg=section(resume_training_from=str(path)))
+        run(tmp_path, resume_training_from=str(path))
 
 
 def test_number_of_classes_is_checked(tmp_path):
@@ -152,12 +146,12 @@ def test_number_of_classes_is_checked(tmp_path):
 
 def test_resume_from_plain_weights(tmp_path):
     path = models.save(new_model(seed=3), tmp_path / "plain.h5")
-    result = run(tmp_path, cfg=section(epochs=1, resume_training_from=str(path)))
+    result = run(tmp_path, epochs=1, resume_training_from=str(path))
     assert [row["epoch"] for row in result.history] == [1]
 
 
 def test_multi_label(tmp_path):
-    result = run(tmp_path, multi_label=True, cfg=section(epochs=3))
+    result = run(tmp_path, multi_label=True, epochs=3)
     assert result.model.layers[-1].activation.__name__ == "sigmoid"
     assert result.history[-1]["loss"] < result.history[0]["loss"]
     assert 0.5 <= result.history[-1]["val_clip_accuracy"] <= 1
@@ -171,14 +165,14 @@ def test_without_validation(tmp_path):
 
 def test_early_stopping_and_dropout(tmp_path):
     stop = {"EarlyStopping": {"monitor": "val_loss", "patience": 1, "min_delta": 100, "restore_best_weights": True}}
-    result = run(tmp_path, model=new_model(dropout=0.5), cfg=section(epochs=9, callbacks=stop))
+    result = run(tmp_path, model=new_model(dropout=0.5), epochs=9, callbacks=stop)
     assert len(result.history) == 2
     assert result.monitor == "val_loss"
 
 
 def test_patience_longer_than_the_training(tmp_path):
     stop = {"EarlyStopping": {"monitor": "val_clip_accuracy", "patience": 60}}
-    assert len(run(tmp_path, cfg=section(callbacks=stop)).history) == 2
+    assert len(run(tmp_path, callbacks=stop).history) == 2
 
 
 @pytest.mark.parametrize(
@@ -194,47 +188,49 @@ def test_patience_longer_than_the_training(tmp_path):
     ],
 )
 def test_learning_rates(tmp_path, callbacks, rates):
-    result = run(tmp_path, cfg=section(epochs=3, callbacks=callbacks))
+    result = run(tmp_path, epochs=3, callbacks=callbacks)
     assert [row["learning_rate"] for row in result.history] == pytest.approx(rates, rel=1e-4)
 
 
 def test_trained_model_path(tmp_path):
     copy = tmp_path / "mine" / "trained.h5"
-    run(tmp_path, cfg=section(epochs=1, trained_model_path=str(copy)))
+    run(tmp_path, epochs=1, trained_model_path=str(copy))
     assert artefact.read(copy) == description()
 
 
 def test_diverging_training_stops(tmp_path):
     with pytest.raises(UserError, match=r"lower the learning_rate"):
-        run(tmp_path, cfg=section(epochs=20, optimizer={"SGD": {"learning_rate": 1e30}}))
+        run(tmp_path, epochs=20, optimizer={"SGD": {"learning_rate": 1e30}})
 
 
 def test_every_epoch_draws_all_patches_anew():
     x = np.arange(10, dtype=np.float32).reshape(10, 1, 1)
-    y, clip_index = np.arange(100, 105), np.arange(10) // 2
+    source = Examples(x, np.arange(100, 105), np.arange(10) // 2)
 
     def epochs(first, last, seed=5):
-        batches = list(_batches(x, y, clip_index, 4, None, seed, first, last).as_numpy_iterator())
-        assert all((b[0].ravel() // 2 + 100 == b[1]).all() for b in batches)
-        assert [len(b[1]) for b in batches] == [4, 4, 2] * (last - first)
-        return np.concatenate([b[0].ravel() for b in batches]).reshape(-1, 10)
+        settings = TrainingSettings(batch_size=4, epochs=last, seed=seed)
+        found = list(batches(source, settings, first_epoch=first).as_numpy_iterator())
+        assert all((b[0].ravel() // 2 + 100 == b[1]).all() for b in found)
+        assert [len(b[1]) for b in found] == [4, 4, 2] * (last - first)
+        return np.concatenate([b[0].ravel() for b in found]).reshape(-1, 10)
 
     orders = epochs(0, 5)
     assert (np.sort(orders) == np.arange(10)).all()
     assert len({tuple(order) for order in orders}) == 5
     np.testing.assert_array_equal(epochs(3, 5), orders[3:])
     assert (epochs(0, 5, seed=6) != orders).any()
-    in_order = _batches(x, y, clip_index, 4, None, 5, 0, 2, shuffle=False).as_numpy_iterator()
+    in_order = batches(source, TrainingSettings(batch_size=4, epochs=2, seed=5, shuffle=False)).as_numpy_iterator()
     assert np.concatenate([b[0].ravel() for b in in_order]).tolist() == [*range(10)] * 2
 
 
 def test_clip_scores():
     p = np.array([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.2, 0.8]])
-    scores = _scores(p, np.array([0, 0, 0, 0]), np.array([7, 7, 7, 9]), False)
-    assert scores["val_accuracy"] == 0.25
-    assert scores["val_clip_accuracy"] == 0.5
-    scores = _scores(p, np.array([[1, 0], [1, 0], [1, 0], [1, 1]]), np.array([7, 7, 7, 9]), True)
-    assert scores["val_clip_accuracy"] == 0.75
+    clip_index = np.array([1, 1, 1, 2])
+    found = scores(p, Examples(p, np.array([9, 0, 0]), clip_index))
+    assert found["val_accuracy"] == 0.25
+    assert found["val_clip_accuracy"] == 0.5
+    found = scores(p, Examples(p, np.array([[0, 0], [1, 0], [1, 1]]), clip_index))
+    assert found["val_clip_accuracy"] == 0.75
 
 
 @pytest.mark.parametrize("name", setup.OPTIMIZERS)
@@ -263,7 +259,7 @@ def test_optimizers(name):
 )
 def test_settings_refused(tmp_path, options, message):
     with pytest.raises(UserError, match=message):
-        run(tmp_path, cfg=section(**options))
+        run(tmp_path, **options)
     assert not list(tmp_path.rglob("*.keras"))
 
 
@@ -280,4 +276,4 @@ def test_data_refused(tmp_path, spoil, message):
     data = Patches(3)
     spoil(data)
     with pytest.raises(UserError, match=message):
-        train(new_model(), data, None, section(), None, 1, tmp_path, description())
+        train(new_model(), data, None, TrainingSettings(epochs=2), description(), tmp_path)
