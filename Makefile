@@ -21,6 +21,7 @@ test: lint c-test
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy pyaed
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	$(BIN)/pre-commit validate-config
 

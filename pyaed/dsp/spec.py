@@ -4,12 +4,9 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from pyaed.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    from pyaed.config.schema import FeatureExtraction, Preprocessing
 
 WINDOWS = ("hann", "hamming", "blackman", "rectangular")
 PadMode = Literal["constant", "reflect", "edge"]
@@ -17,6 +14,18 @@ PAD_MODES: tuple[PadMode, ...] = ("constant", "reflect", "edge")
 NORMS = (None, "slaney")
 FULL_SCALE, CLIP_MAXIMUM = "full_scale", "max"
 KINDS: dict[object, type[int] | type[float] | type[bool] | type[str]] = {int: int, float: float, bool: bool, str: str}
+
+
+class FeatureSection(Protocol):
+    """The section `feature_extraction`: it gives its keys, which are `FeatureSpec`'s."""
+
+    def model_dump(self) -> dict[str, Any]: ...
+
+
+class RateSection(Protocol):
+    """The section `preprocessing`, of which the rate counts."""
+
+    target_rate: int
 
 
 @dataclass(frozen=True)
@@ -150,7 +159,7 @@ class FeatureSpec:
         return cls(**values)
 
     @classmethod
-    def from_sections(cls, feature_extraction: "FeatureExtraction", preprocessing: "Preprocessing") -> "FeatureSpec":
+    def from_sections(cls, feature_extraction: FeatureSection, preprocessing: RateSection) -> "FeatureSpec":
         """Make a specification from the configuration's sections `feature_extraction` and `preprocessing`."""
         return cls(sample_rate=preprocessing.target_rate, **feature_extraction.model_dump())
 

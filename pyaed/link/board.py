@@ -21,7 +21,9 @@ __all__ = ["Board", "Detection", "DeviceError", "Identity", "LinkError", "LinkLo
 log = logging.getLogger(__name__)
 
 #: Code of input_type and output_type -> NumPy type
-DTYPES: dict[int, np.dtype[Any]] = {m.value: np.dtype(m.name).newbyteorder("<") for m in protocol().enum("element_type").values}
+DTYPES: dict[int, np.dtype[Any]] = {
+    m.value: np.dtype(m.name).newbyteorder("<") for m in protocol().enum("element_type").values
+}
 
 STATE = protocol().enum("status")["err_state"]
 CLASSES, NODES = (protocol().enum("name_list")[name] for name in ("classes", "nodes"))

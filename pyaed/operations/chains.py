@@ -3,7 +3,6 @@
 import datetime
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import yaml
 

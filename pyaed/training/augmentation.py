@@ -3,9 +3,8 @@
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError, nearest
 from pyaed.models.keras import import_tensorflow
 from pyaed.training.schedules import number
@@ -28,12 +27,25 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
 log = logging.getLogger(__name__)
 
 
-def floor_value(features: FeatureSpec) -> float:
+class Scale(Protocol):
+    """What the values of patches mean: the part of `pyaed.dsp.FeatureSpec` that augmentation needs."""
+
+    @property
+    def to_db(self) -> bool: ...
+
+    @property
+    def top_db(self) -> float: ...
+
+    @property
+    def power(self) -> float: ...
+
+
+def floor_value(features: Scale) -> float:
     """Return what the front end gives for silence: ``ln(1e-4)``, or the floor of the decibel scale."""
     return -float(features.top_db) if features.to_db else math.log(LOG_FLOOR)
 
 
-def gain(x: Any, g: Any, features: FeatureSpec) -> Any:
+def gain(x: Any, g: Any, features: Scale) -> Any:
     """Return the log-mel of the same sound `g` times as loud.
 
     ``ln(mel + 1e-4)`` becomes ``ln(g**power * mel + 1e-4)``; decibels rise by ``20 log10(g)`` and keep to the floor.
@@ -56,7 +68,7 @@ def gain(x: Any, g: Any, features: FeatureSpec) -> Any:
     return tf.math.log(g ** float(features.power) * mel + LOG_FLOOR)
 
 
-def make(augmentation_cfg: object, features: FeatureSpec) -> Callable[[Any, Any], Any] | None:
+def make(augmentation_cfg: object, features: Scale) -> Callable[[Any, Any], Any] | None:
     """Return the function that augments a batch, or None when nothing is enabled.
 
     Parameters
@@ -96,19 +108,19 @@ def make(augmentation_cfg: object, features: FeatureSpec) -> Callable[[Any, Any]
     return augment
 
 
-def _volume(x: Any, seed: Any, features: FeatureSpec, settings: Mapping[str, float]) -> Any:
+def _volume(x: Any, seed: Any, features: Scale, settings: Mapping[str, float]) -> Any:
     tf = import_tensorflow()
     low, high = (math.log(settings[key]) for key in ("min_scale", "max_scale"))
     g = tf.exp(tf.random.stateless_uniform([tf.shape(x)[0], 1, 1], seed, low, high))
     return gain(x, g, features)
 
 
-def _noise(x: Any, seed: Any, features: FeatureSpec, settings: Mapping[str, float]) -> Any:
+def _noise(x: Any, seed: Any, features: Scale, settings: Mapping[str, float]) -> Any:
     tf = import_tensorflow()
     return x + tf.random.stateless_normal(tf.shape(x), seed, stddev=settings["scale"])
 
 
-def _masks(x: Any, seed: Any, features: FeatureSpec, settings: Mapping[str, float]) -> Any:
+def _masks(x: Any, seed: Any, features: Scale, settings: Mapping[str, float]) -> Any:
     tf = import_tensorflow()
     masked = tf.zeros_like(x, dtype=tf.bool)
     seeds = tf.random.split(seed, 2)

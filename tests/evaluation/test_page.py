@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pyaed.data import Clip, PatchSet
-from pyaed.evaluation import Classes, Page, calibration, evaluate, write_page
+from pyaed.evaluation import Classes, Page, WrongClip, calibration, evaluate, write_page
 
 NAMES = ("dog", "<script>")
 
