@@ -1,5 +1,6 @@
 """The generated C of an image, after the check that it will fit."""
 
+import re
 from pathlib import Path
 
 import pyaed
@@ -168,7 +169,7 @@ def generate(
         write_features(spec, temporary)
         write_messages_header(temporary)
         values = {
-            "version": pyaed.__version__,
+            "version": image_version(pyaed.__version__),
             "class_names": metadata.class_names,
             "unknown_threshold": metadata.unknown_class_threshold,
             "garbage_class": -1
@@ -184,3 +185,8 @@ def generate(
         ):
             write_text(temporary / name, c_template(f"{name}.j2").render(known))
     return folder
+
+
+def image_version(version: str) -> str:
+    """Return pyaed's version as an image carries it: of a changed working tree without the date, as the link has 32 bytes."""
+    return re.sub(r"(\.d)[0-9]{8}$", r"\1", version)

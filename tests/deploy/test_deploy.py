@@ -15,6 +15,7 @@ from pyaed import deploy
 from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 from pyaed.generators import own
+from pyaed.link.messages import protocol
 from pyaed.sources import source_root
 
 
@@ -106,6 +107,22 @@ def test_generating_again_replaces_and_is_reproducible(tmp_path):
     deploy.generate(images.program(), images.SPEC, images.METADATA, tmp_path / "out")
     assert {p.name: p.read_bytes() for p in first.iterdir()} == texts
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("version", "carried"),
+    [
+        ("0.2.0", "0.2.0"),
+        ("0.2.0.dev162+gc6bc5d668", "0.2.0.dev162+gc6bc5d668"),
+        ("0.20.10.dev1620+gc6bc5d668.d20261128", "0.20.10.dev1620+gc6bc5d668.d"),  # changed since that commit
+    ],
+)
+def test_the_version_fits_the_link(tmp_path, monkeypatch, version, carried):
+    monkeypatch.setattr("pyaed.__version__", version)
+    folder = deploy.generate(images.program(), images.SPEC, images.METADATA, tmp_path / "out")
+    assert f'aed_pyaed_version[] = "{carried}"' in (folder / "aed_identity.c").read_text()
+    field = next(f for f in protocol()["identify"].reply.fields if f.name == "pyaed_version")
+    assert len(carried) <= field.count
 
 
 @pytest.mark.parametrize(
