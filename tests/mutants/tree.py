@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 #: The build under the sanitizers, which the tests take for the application too.
@@ -24,7 +25,7 @@ sys.path.insert(0, "tests")
 from support import images
 shutil.copytree(images.generated(), sys.argv[1], dirs_exist_ok=True)
 """
-_MEMORY = 32 << 30  # bytes of address space that a Python test may take
+_MEMORY = 6 << 30  # bytes that a test may take
 
 
 class Tree:
@@ -54,14 +55,15 @@ class Tree:
         }
 
     def copy(self) -> str:
-        """Bring the copy up to date, writing only what differs; return a hash of all its files."""
+        """Bring the copy up to date, writing only what differs; return a hash of all its files but this tool's."""
         listing = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
         names = subprocess.run(listing, cwd=self.root, check=True, capture_output=True, text=True).stdout.split("\0")
         names = sorted(name for name in names if name and (self.root / name).is_file())
         total = hashlib.sha256()
         for name in names:
             content, target = (self.root / name).read_bytes(), self.path / name
-            total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+            if not name.startswith("tests/mutants/"):
+                total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
             if not target.is_file() or target.read_bytes() != content:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
@@ -128,32 +130,35 @@ class Tree:
                 == 0
             )
         options = ["-x", "-q", "-p", "no:cacheprovider", *shlex.split(rest)]
-        return self.call([sys.executable, "-m", "pytest", *options], timeout, memory=_MEMORY) == 0
+        return self.call([sys.executable, "-m", "pytest", *options], timeout) == 0
 
-    def call(self, command: list[str], timeout: float | None = None, check: bool = False, memory: int = 0) -> int:
-        """Run a command in the copy; its exit code, -1 when it takes too long."""
-
-        def limit() -> None:
-            if memory:
-                resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
-
+    def call(self, command: list[str], timeout: float | None = None, check: bool = False) -> int:
+        """Run a command in the copy; its exit code, or -1 when it takes too long or too much memory."""
         log = self.folder / "last.log"
         with open(log, "wb") as output:
             process = subprocess.Popen(
                 command, cwd=self.path, env=self._environment, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=limit,
+                stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             try:
-                code = process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                code = -1
+                code = _wait(process, timeout)
             finally:
-                if process.poll() is None or code:
-                    _end(process)
+                _end(process)
         if check and code:
             raise SystemExit(f"{' '.join(command)}: exit code {code}\n{log.read_text(errors='replace')[-3000:]}")
         return code
+
+
+def _wait(process: subprocess.Popen, timeout: float | None) -> int:
+    end = None if timeout is None else time.monotonic() + timeout
+    while end is None or time.monotonic() < end:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(0.5)
+        with contextlib.suppress(OSError):
+            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+            if pages * resource.getpagesize() > _MEMORY:
+                break
+    return -1
 
 
 def _end(process: subprocess.Popen) -> None:
