@@ -25,18 +25,17 @@ OUTCOMES = ("killed", "survived", "not compiled", "same code", "equivalent")
 COUNTED = ("killed", "survived")
 
 
-class Room:
-    """A room's files and the tests that should fail when one of them is changed."""
+class Group:
+    """Some files of a room, and the tests that should fail when one of them is changed."""
 
-    def __init__(self, name: str, entry: dict[str, Any]):
-        self.name = name
+    def __init__(self, room: str, entry: dict[str, Any]):
+        self.room = room
         self.quick: list[str] = [f"ctest {entry['ctest']}"] if "ctest" in entry else []
-        self.tests: dict[str, list[str]] = {"host": entry.get("tests", []), "m33": entry.get("m33_tests", [])}
-        found = {p for pattern in entry["files"] for p in ROOT.glob(pattern)}
-        found -= {p for pattern in entry.get("without", []) for p in ROOT.glob(pattern)}
-        self.files = sorted(str(p.relative_to(ROOT)) for p in found)
+        self.tests: list[str] = [f"pytest {arguments}" for arguments in entry.get("pytest", [])]
+        self.m33_tests: list[str] = [f"pytest {arguments}" for arguments in entry.get("m33_pytest", [])]
+        self.files = {str(p.relative_to(ROOT)) for pattern in entry["files"] for p in ROOT.glob(pattern)}
         if not self.files:
-            raise SystemExit(f"mutants.yaml: {name}: no file fits {entry['files']}")
+            raise SystemExit(f"mutants.yaml: {room}: no file fits {entry['files']}")
 
 
 class Run:
@@ -44,9 +43,13 @@ class Run:
 
     def __init__(self, seed: int, only: str | None, retry: bool):
         table = yaml.safe_load((HERE / "mutants.yaml").read_text())
-        self.rooms = [Room(name, entry) for name, entry in table["rooms"].items() if only in (None, name)]
-        if not self.rooms:
+        rooms = {name: groups for name, groups in table["rooms"].items() if only in (None, name)}
+        if not rooms:
             raise SystemExit(f"{only}: no room of mutants.yaml, which has {', '.join(table['rooms'])}")
+        self.groups = [Group(name, entry) for name, entries in rooms.items() for entry in entries]
+        left_out = {str(p.relative_to(ROOT)) for pattern in table["left_out"] for p in ROOT.glob(pattern)}
+        #: file -> its group; of several the first
+        self.files = {path: group for group in reversed(self.groups) for path in sorted(group.files - left_out)}
         self.equivalent = {(e["file"], e["line"], e["change"]): e["reason"] for e in table.get("equivalent") or []}
         self.seed = seed
         self.folder = ROOT / "build" / "mutants"
@@ -68,8 +71,8 @@ class Run:
         cache = self.folder / "baseline.json"
         baseline = json.loads(cache.read_text()) if cache.exists() else {}
         passed = baseline.get("passed", {}) if baseline.get("state") == state else {}
-        for room in self.rooms:
-            for command in [*room.quick, *(c for commands in room.tests.values() for c in commands)]:
+        for group in self.groups:
+            for command in [*group.quick, *group.tests, *group.m33_tests]:
                 if command not in passed:
                     begin = time.monotonic()
                     if not self.tree.test(command, 900):
@@ -80,25 +83,28 @@ class Run:
         self.seconds = passed
 
     def draw(self, count: int) -> None:
-        """Try one mutant of every file in turn until `count` were killed or survived."""
-        queues = []
-        for room in self.rooms:
-            for path in room.files:
-                mutants = find_mutants(self.tree.path, path)
-                random.Random(f"{self.seed} {path}").shuffle(mutants)
-                queues.append((room, mutants))
-        random.Random(self.seed).shuffle(queues)
-        counted = 0
-        while counted < count and any(mutants for _, mutants in queues):
-            for room, mutants in queues:
-                while mutants and counted < count:
-                    entry = self.attempt(room, mutants.pop())
-                    self.results.append(entry)
-                    if entry["outcome"] in COUNTED:
-                        counted += 1
-                        break
+        """Try mutants, as many of one file as of another, until `count` were killed or survived.
 
-    def attempt(self, room: Room, mutant: Mutant) -> dict:
+        A file's mutants follow each other, so that little is built again; what one file lacks the others give.
+        """
+        queues = {}
+        for path in sorted(self.files):
+            queues[path] = find_mutants(self.tree.path, path)
+            random.Random(f"{self.seed} {path}").shuffle(queues[path])
+        counted = 0
+        while counted < count and any(queues.values()):
+            paths = [path for path, mutants in queues.items() if mutants]
+            random.Random(self.seed).shuffle(paths)
+            each, more = divmod(count - counted, len(paths))
+            for i, path in enumerate(paths):
+                wanted = each + (i < more)
+                while queues[path] and wanted:
+                    entry = self.attempt(self.files[path], queues[path].pop())
+                    self.results.append(entry)
+                    wanted -= entry["outcome"] in COUNTED
+                    counted += entry["outcome"] in COUNTED
+
+    def attempt(self, group: Group, mutant: Mutant) -> dict:
         """Return what became of a mutant, from an earlier run where one has it."""
         target = self.tree.path / mutant.path
         text = target.read_text(encoding="utf-8")
@@ -112,11 +118,11 @@ class Run:
         else:
             try:
                 target.write_text(mutant.apply(text), encoding="utf-8")
-                outcome, by = self.judge(room, mutant)
+                outcome, by = self.judge(group, mutant)
             finally:
                 target.write_text(text, encoding="utf-8")
         entry = {
-            "key": key, "room": room.name, "mutant": str(mutant), "outcome": outcome, "by": by,
+            "key": key, "room": group.room, "mutant": str(mutant), "outcome": outcome, "by": by,
             "seconds": round(time.monotonic() - begin, 1),
         }  # fmt: skip
         with open(self.log, "a", encoding="utf-8") as file:
@@ -124,24 +130,32 @@ class Run:
         print(f"{outcome:12} {entry['seconds']:6.1f} s  {mutant}  {by}", flush=True)
         return entry
 
-    def judge(self, room: Room, mutant: Mutant) -> tuple[str, str]:
-        """Build the changed copy and run the room's tests, those of a machine only where its code changed."""
-        machines, is_c = ["host"], not mutant.path.endswith(".py")
-        if is_c and not self.tree.build(CHECKED):
+    def judge(self, group: Group, mutant: Mutant) -> tuple[str, str]:
+        """Build the changed copy and run the group's tests; those of the Cortex-M33 only where its code changed."""
+        if mutant.path.endswith(".py"):
+            return self.survives(group.tests)
+        if not self.tree.build(CHECKED):
             return "not compiled", ""
-        for command in room.quick:
-            if not self.passes(command):
-                return "killed", command
-        if is_c:
-            if not (self.tree.build("host") and self.tree.build("m33")):
-                return "not compiled", ""
-            machines = [name for name in self.objects if self.tree.objects(name) != self.objects[name]]
-            if not machines:
-                return "same code", ""
-        for command in [c for name in machines for c in room.tests[name]]:
-            if not self.passes(command):
-                return "killed", command
-        return "survived", ""
+        outcome = self.survives(group.quick)
+        if outcome[0] == "killed":
+            return outcome
+        if not self.tree.build("host"):
+            return "not compiled", ""
+        changed = self.tree.objects("host") != self.objects["host"]
+        if changed:
+            outcome = self.survives(group.tests)
+            if outcome[0] == "killed":
+                return outcome
+        if not self.tree.build("m33"):
+            return "not compiled", ""
+        if self.tree.objects("m33") != self.objects["m33"]:
+            return self.survives(group.m33_tests)
+        return outcome if changed else ("same code", "")
+
+    def survives(self, commands: list[str]) -> tuple[str, str]:
+        """Run tests until one fails."""
+        failed = next((command for command in commands if not self.passes(command)), None)
+        return ("survived", "") if failed is None else ("killed", failed)
 
     def passes(self, command: str) -> bool:
         """Tell whether a test passes, within a few times what it takes without a change."""
@@ -150,7 +164,7 @@ class Run:
     def report(self) -> str:
         """Write and return the table by room and the survivors."""
         lines = [f"{'room':14}" + "".join(f"{name:>14}" for name in ("mutants", *OUTCOMES, "score"))]
-        for name in [*(room.name for room in self.rooms), "all"]:
+        for name in [*dict.fromkeys(group.room for group in self.groups), "all"]:
             found = [e["outcome"] for e in self.results if name in (e["room"], "all")]
             numbers = [found.count(outcome) for outcome in OUTCOMES]
             counted = numbers[0] + numbers[1]

@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import resource
+import select
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,17 @@ from pathlib import Path
 CHECKED = "application"
 #: The builds, and what is built of each; nothing named means everything.
 TARGETS = {"host": ("_dsp", "_nn", "_detector", "application"), CHECKED: (), "m33": ()}
+#: Imported once for all tests: none of it is the project's.
+SLOW_IMPORTS = (
+    "numpy",
+    "tensorflow",
+    "hypothesis",
+    "sklearn.metrics",
+    "librosa",
+    "matplotlib.pyplot",
+    "pydantic",
+    "h5py",
+)
 #: What puts the copy in the place of an editable installation, in every Python that starts.
 _SITE = """import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
@@ -42,6 +54,8 @@ class Tree:
     def __init__(self, root: Path, folder: Path):
         self.root, self.folder, self.path = root, folder, folder / "tree"
         self._generated = folder / CHECKED / "generated"
+        self._log = folder / "last.log"
+        self._warm: subprocess.Popen | None = None
         site = folder / "site"
         site.mkdir(parents=True, exist_ok=True)
         (site / "sitecustomize.py").write_text(_SITE)
@@ -75,7 +89,6 @@ class Tree:
 
     def configure(self) -> None:
         """Set the builds up and build all of them once."""
-        shutil.rmtree(self._generated, ignore_errors=True)
         python = f"-DPython_EXECUTABLE={sys.executable}"
         self._cmake("host", "-DSKBUILD=ON", "-DAED_BUILD_TESTS=ON", "-DCMAKE_C_FLAGS_RELEASE=-O2", python)
         self.build("host", ("_dsp", "_nn", "_detector"))
@@ -83,7 +96,7 @@ class Tree:
             link = self.path / "pyaed" / module.name.split(".")[0].lstrip("_") / module.name
             link.unlink(missing_ok=True)
             link.symlink_to(module)
-        self.call([sys.executable, "-c", _GENERATE, str(self._generated)], check=True)
+        self._call([sys.executable, "-c", _GENERATE, str(self._generated)], check=True)
         generated = f"-DAED_GENERATED_DIR={self._generated}"
         toolchain = self.path / "cmake" / "arm-none-eabi.cmake"
         self._cmake("host", generated)
@@ -91,26 +104,16 @@ class Tree:
         self._cmake("m33", f"--toolchain={toolchain}", "-DAED_BOARD=mps2_an505", generated)
         for name in TARGETS:
             if not self.build(name):
-                raise SystemExit(f"{name} does not build:\n{(self.folder / 'last.log').read_text()[-3000:]}")
+                raise SystemExit(f"{name} does not build:\n{self._log.read_text()[-3000:]}")
 
     def _cmake(self, build: str, *options: str) -> None:
-        command = [
-            "cmake",
-            "-S",
-            str(self.path),
-            "-B",
-            str(self.folder / build),
-            "-G",
-            "Ninja",
-            "-DAED_WERROR=OFF",
-            *options,
-        ]
-        self.call(command, check=True)
+        command = ["cmake", "-S", str(self.path), "-B", str(self.folder / build), "-G", "Ninja", "-DAED_WERROR=OFF"]
+        self._call([*command, *options], check=True)
 
     def build(self, name: str, targets: tuple[str, ...] | None = None) -> bool:
         """Build incrementally; tell whether it compiles."""
         targets = TARGETS[name] if targets is None else targets
-        return self.call(["ninja", "-j1", "-C", str(self.folder / name), *targets]) == 0
+        return self._call(["ninja", "-j1", "-C", str(self.folder / name), *targets]) == 0
 
     def objects(self, name: str) -> dict[str, bytes]:
         """Return the hash of every object file of a build."""
@@ -119,50 +122,77 @@ class Tree:
         return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).digest() for p in files}
 
     def test(self, command: str, timeout: float) -> bool:
-        """Run ``ctest REGEX`` or ``pytest ARGUMENT...``; tell whether all tests pass in time."""
+        """Run ``ctest REGEX`` or ``pytest ARGUMENT...``; tell whether all tests pass in time and in little memory."""
         kind, _, rest = command.partition(" ")
         if kind == "ctest":
-            checked = str(self.folder / CHECKED)
-            return (
-                self.call(
-                    ["ctest", "--test-dir", checked, "-R", rest, "--stop-on-failure", "--no-tests=error"], timeout
-                )
-                == 0
-            )
-        options = ["-x", "-q", "-p", "no:cacheprovider", *shlex.split(rest)]
-        return self.call([sys.executable, "-m", "pytest", *options], timeout) == 0
+            checked = ["ctest", "--test-dir", str(self.folder / CHECKED), "--stop-on-failure", "--no-tests=error"]
+            return self._call([*checked, "-R", rest], timeout=timeout) == 0
+        return self._pytest(["-x", "-q", "-p", "no:cacheprovider", *shlex.split(rest)], timeout) == 0
 
-    def call(self, command: list[str], timeout: float | None = None, check: bool = False) -> int:
+    def _pytest(self, arguments: list[str], timeout: float) -> int:
+        if self._warm is None:
+            command = [sys.executable, str(Path(__file__).with_name("warm.py")), *SLOW_IMPORTS]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            self._warm = subprocess.Popen(command, cwd=self.path, env=self._environment, text=True, bufsize=1, **pipes)
+        server = self._warm
+        server.stdin.write(json.dumps([str(self._log), *arguments]) + "\n")
+        pid = int(server.stdout.readline())
+        try:
+            return _wait(pid, timeout, lambda: _line(server.stdout))
+        except TimeoutError:
+            _end(pid)
+            server.stdout.readline()
+            return -1
+        finally:
+            _end(pid)
+
+    def _call(self, command: list[str], timeout: float | None = None, check: bool = False) -> int:
         """Run a command in the copy; its exit code, or -1 when it takes too long or too much memory."""
-        log = self.folder / "last.log"
-        with open(log, "wb") as output:
+        with open(self._log, "wb") as output:
             process = subprocess.Popen(
                 command, cwd=self.path, env=self._environment, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             try:
-                code = _wait(process, timeout)
+                code = _wait(process.pid, timeout, lambda: _ended(process))
+            except TimeoutError:
+                code = -1
             finally:
-                _end(process)
+                _end(process.pid)
+                process.wait()
         if check and code:
-            raise SystemExit(f"{' '.join(command)}: exit code {code}\n{log.read_text(errors='replace')[-3000:]}")
+            raise SystemExit(
+                f"{shlex.join(command)}: exit code {code}\n{self._log.read_text(errors='replace')[-3000:]}"
+            )
         return code
 
 
-def _wait(process: subprocess.Popen, timeout: float | None) -> int:
+def _ended(process: subprocess.Popen) -> int | None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(0.5)
+    return None
+
+
+def _line(pipe) -> int | None:
+    ready, _, _ = select.select([pipe], [], [], 0.5)
+    return int(pipe.readline()) if ready else None
+
+
+def _wait(pid: int, timeout: float | None, code) -> int:
+    """Ask every half second for the exit code; TimeoutError after too long a time, or with too much memory."""
     end = None if timeout is None else time.monotonic() + timeout
     while end is None or time.monotonic() < end:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(0.5)
+        found = code()
+        if found is not None:
+            return found
         with contextlib.suppress(OSError):
-            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             if pages * resource.getpagesize() > _MEMORY:
                 break
-    return -1
+    raise TimeoutError
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(pid: int) -> None:
     """End a command and all that it started: the session is its own."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(pid, signal.SIGKILL)
