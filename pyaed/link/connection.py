@@ -232,17 +232,20 @@ class Connection:
         # The zero in front ends whatever noise was on the line, so that it can't swallow this packet.
         self._write(b"\0" + packets.encode(payload))
         end = time.monotonic() + timeout
-        while (left := end - time.monotonic()) > 0:
-            for reply in self._receive(min(left, 0.2)):
+        found = None
+        while found is None and (left := end - time.monotonic()) > 0:
+            for reply in self._receive(min(left, 0.2)):  # events may stand behind the reply
                 fields = header.unpack(reply[: header.size])
                 if not fields["type"] & self._protocol.reply_bit:
                     self._event(fields, reply[header.size :])
                     continue
                 if fields["sequence"] == self._sequence and fields["type"] == code | self._protocol.reply_bit:
-                    return fields, reply[header.size :]
-                log.warning("%s: dropped a reply to an earlier request (%s)", self.port, fields)
-            self._check()
-        return None
+                    found = fields, reply[header.size :]
+                else:
+                    log.warning("%s: dropped a reply to an earlier request (%s)", self.port, fields)
+            if found is None:
+                self._check()
+        return found
 
     def _event(self, header: Values, body: bytes) -> None:
         """Take what the device sent unsolicited: a fault ends the request, anything else is kept in `events`."""

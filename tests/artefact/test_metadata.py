@@ -4,12 +4,15 @@ import json
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from support import images
 
 from pyaed import artefact
-from pyaed.artefact import FORMAT_VERSION, ModelMetadata
+from pyaed.artefact import FORMAT_VERSION, ModelMetadata, files
 from pyaed.dsp import FeatureSpec, feature_hash, identity
 from pyaed.errors import UserError
+from pyaed.nn import Engine
 
 SETTINGS = ModelMetadata(FeatureSpec(), {"target_rate": 16000}, ("dog", "cat", "other"), garbage_class="other")
 
@@ -169,6 +172,106 @@ def test_metadata_has_a_budget_of_bytes(tmp_path):
         else:
             with pytest.raises(UserError, match=r"m\.keras: pyaed metadata of more than"):
                 artefact.read(tmp_path / "m.keras")
+
+
+def test_other_files_have_the_same_budget(tmp_path, monkeypatch):
+    import h5py
+
+    text, path = SETTINGS.to_json(), tmp_path / "m.h5"
+    monkeypatch.setattr(files, "MAX_BYTES", len(text) + 10)
+    for data in (text, text.encode()):  # HDF5 knows both
+        for size in (len(text), len(text) + 10, len(text) + 11):
+            with h5py.File(path, "w") as file:
+                file.attrs["pyaed"] = data.ljust(size)
+            if size <= len(text) + 10:
+                assert artefact.read(path) == SETTINGS
+            else:
+                with pytest.raises(UserError, match=r"m\.h5: pyaed metadata of more than"):
+                    artefact.read(path)
+    with h5py.File(path, "w") as file:
+        file.attrs["pyaed"] = 5
+    with pytest.raises(UserError, match="is no text"):
+        artefact.read(path)
+    (tmp_path / "m.tflite").write_bytes(b"a model")
+    for size in (len(text), len(text) + 10, len(text) + 11):
+        monkeypatch.setattr("pyaed.nn.read_metadata_buffer", lambda *_, size=size: text.encode().ljust(size))
+        if size <= len(text) + 10:
+            assert artefact.read(tmp_path / "m.tflite") == SETTINGS
+        else:
+            with pytest.raises(UserError, match=r"m\.tflite: pyaed metadata of more than"):
+                artefact.read(tmp_path / "m.tflite")
+
+
+def test_tflite_file_round_trip(tmp_path):
+    path, other = tmp_path / "m.tflite", replace(SETTINGS, class_names=("a", "other"))
+    path.write_bytes(images.tiny_model().read_bytes())
+    assert artefact.read(path) is None
+    outputs = Engine(path).run(np.zeros((1, 16, 12, 1), np.int8))
+    for metadata in (SETTINGS, other):
+        artefact.write(path, metadata)
+        assert artefact.read(path) == metadata
+        np.testing.assert_array_equal(Engine(path).run(np.zeros((1, 16, 12, 1), np.int8)), outputs)
+    assert path.read_bytes().count(b'"class_names"') == 1, "what was there is replaced"
+
+
+def test_training_state_round_trip(tmp_path, monkeypatch):
+    path, state = tmp_path / "m.keras", {"epoch": 3, "best": 0.5}
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", "{}")
+    assert artefact.read_state(path) is None
+    assert artefact.read_state(tmp_path / "m.h5") is None
+    artefact.write_state(path, {"epoch": 2})
+    artefact.write_state(path, state)
+    artefact.write(path, SETTINGS)
+    assert artefact.read_state(path) == state
+    assert artefact.read(path) == SETTINGS
+    size = len(json.dumps(state))
+    monkeypatch.setattr(files, "MAX_STATE_BYTES", size)
+    assert artefact.read_state(path) == state
+    monkeypatch.setattr(files, "MAX_STATE_BYTES", size - 1)
+    with pytest.raises(UserError, match=rf"training state of more than {size - 1} bytes"):
+        artefact.read_state(path)
+    monkeypatch.undo()
+    for text, message in (("{", "can't be read"), ("[" * 60_000, "can't be read"), ("[]", "is a list")):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr(files.STATE_MEMBER, text)
+        with pytest.raises(UserError, match=message):
+            artefact.read_state(path)
+
+
+def test_the_ends_of_every_range_are_allowed():
+    names = ("x" * 100, "é" * 50, *map(str, range(1022)))
+    thresholds = (0.0, 1.0, *[0.5] * 1022)
+    for model in (
+        replace(SETTINGS, class_names=names, garbage_class=None, multi_label=True, class_thresholds=thresholds),
+        replace(SETTINGS, unknown_class_threshold=1.0),
+        replace(SETTINGS, preprocessing={str(i): i for i in range(64)}),
+        replace(SETTINGS, class_names=("a",), garbage_class="a"),
+        replace(SETTINGS, preprocessing={"a": None, "b": True, "c": 0.5, "d": "text"}),
+    ):
+        assert ModelMetadata.from_json(model.to_json()) == model
+    for change in (
+        {"class_names": ["x" * 101, "cat", "other"]},
+        {"class_names": ["é" * 51, "cat", "other"]},
+        {"preprocessing": {str(i): i for i in range(65)}},
+        {"preprocessing": {"": 1}},
+        {"preprocessing": {"a": ""}},
+        {"frontend_revision": 0},
+        {"frontend_revision": 1 << 31},
+        {"features_hash": "0" * 65},
+        {"unknown_class_threshold": -0.001},
+        {"class_thresholds": [-0.001, 0.5, 0.5]},
+    ):
+        with pytest.raises(UserError, match=next(iter(change))):
+            ModelMetadata.from_json(json.dumps({**json.loads(SETTINGS.to_json()), **change}))
+
+
+def test_long_values_are_shown_short():
+    for length, shown in ((58, "x" * 58 + "'"), (59, "x" * 56 + "...")):
+        tree = {**json.loads(SETTINGS.to_json()), "garbage_class": "x" * length}
+        with pytest.raises(UserError) as error:
+            ModelMetadata.from_json(json.dumps(tree))
+        assert f"'garbage_class' is '{shown}, which" in str(error.value)
 
 
 def test_unusable_files(tmp_path):

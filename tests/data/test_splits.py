@@ -53,6 +53,9 @@ def test_extremes_draw_nothing_and_everything():
     clips = make([0, 1, 1])
     assert [len(part) for part in stratified_split(clips, 0, 1)] == [3, 0]
     assert [len(part) for part in stratified_split(clips, 1, 1)] == [0, 3]
+    for fraction in (-0.1, 1.01, float("nan")):
+        with pytest.raises(UserError, match="expected a share from 0 to 1"):
+            stratified_split(clips, fraction, 1)
 
 
 def test_several_labels_count_for_the_rarest():
@@ -87,6 +90,61 @@ def test_folds_without_names_are_kept_whole():
     assert [{c.fold for c in part} for part in (training, validation, test)] == [{2, 3}, {4, 5}, {1}]
 
 
+def test_the_share_of_validation_folds_comes_as_close_as_whole_folds_can():
+    clips = make([0, 1] * 10, [i // 4 + 1 for i in range(20)])
+    expected = {0.0: set(), 0.05: {5}, 0.2: {5}, 0.29: {5}, 0.31: {4, 5}, 0.69: {3, 4, 5}, 0.99: {2, 3, 4, 5}}
+    for share, folds in expected.items():
+        assert {c.fold for c in split(clips, validation_split=share).validation} == folds
+    # One fold can't be both; nothing is drawn from it by folds, and without a wish it is divided at random.
+    single = make([0, 1] * 10, [1] * 20)
+    assert len(split(single, split_by="fold").validation) == 0
+    assert split(single).validation.class_counts() == {"class0": 2, "class1": 2}
+    two = make([0, 1] * 10, [1 + i // 10 for i in range(20)])
+    assert {c.fold for c in split(two).validation} == {2}
+
+
+def test_folds_for_some_clips_are_none():
+    clips = make([0, 1] * 10, [None, 1, 2, 3] * 5)
+    assert split(clips).validation.class_counts() == {"class0": 2, "class1": 2}
+    for key in ("training_folds", "validation_folds", "test_folds"):
+        with pytest.raises(UserError, match=f"dataset.{key} needs the column 'fold'"):
+            split(clips, **{key: [1]})
+    with pytest.raises(UserError, match="gives no fold for every clip"):
+        split(clips, split_by="fold")
+
+
+def test_training_and_validation_folds_leave_the_others_out():
+    clips = make([0, 1] * 10, [i // 4 + 1 for i in range(20)])
+    parts = split(clips, training_folds=[1, 3], validation_folds=[4], test_folds=[5])
+    assert [{c.fold for c in part} for part in parts] == [{1, 3}, {4}, {5}]
+    training, validation, test = split(clips, training_folds=[1, 3], test_split=0.25)
+    assert {c.fold for c in (*training, *validation)} == {1, 3}
+    assert test.class_counts() == {"class0": 2, "class1": 2}
+    training, validation, test = split(clips, training_folds=[1, 2, 3], split_by="fold")
+    assert [{c.fold for c in part} for part in (training, validation)] == [{1, 2}, {3}]
+    assert len(test) == 0
+    for one, other in (("training", "validation"), ("training", "test"), ("test", "validation")):
+        with pytest.raises(UserError, match=f"fold 2 stands in both dataset.{one}_folds and dataset.{other}_folds"):
+            split(clips, **{f"{one}_folds": [1, 2], f"{other}_folds": [2, 3]})
+
+
+def test_the_draw_of_today():
+    """Another draw from the same seed would change every published figure."""
+    clips = make([0] * 9 + [1] * 6 + [(0, 2)] * 3)
+    drawn = {
+        seed: sorted(int(n.split(".")[0]) for n in names(stratified_split(clips, 0.3, seed)[1])) for seed in (0, 7)
+    }
+    assert drawn == {0: [2, 4, 5, 11, 14, 17], 7: [0, 7, 8, 10, 13, 17]}
+    # Two labels of one frequency: the clip counts for the lower one.
+    both = make([(0, 1)] * 4 + [0] * 2 + [1] * 2)
+    assert len(stratified_split(both, 0.5, 0)[1]) == 4
+
+
+def test_a_class_without_any_clips_is_not_lost():
+    clips = ClipSet(make([0, 1] * 4).clips, ("class0", "class1", "class2"))
+    assert split(clips, validation_split=0.25).training.class_counts() == {"class0": 3, "class1": 3, "class2": 0}
+
+
 def test_random_test_split():
     parts = split(make([0] * 50 + [1] * 50), test_split=0.1, validation_split=0.2)
     assert [len(part) for part in parts] == [72, 18, 10]
@@ -100,6 +158,9 @@ def test_random_test_split():
     ({"split_by": "folds"}, None, "did you mean 'fold'"),
     ({"split_by": "fold"}, None, "gives no fold for every clip"),
     ({"validation_split": 1.2}, None, "dataset.validation_split is 1.2"),
+    ({"validation_split": 1}, None, "dataset.validation_split is 1;"),
+    ({"test_split": 1.0}, None, "dataset.test_split is 1.0;"),
+    ({"test_folds": [1, 8, 9]}, [1, 2, 1, 2], "dataset.test_folds names fold 8, 9; the CSV has 1, 2"),
     ({"test_split": -1}, None, "dataset.test_split is -1"),
 ])  # fmt: skip
 def test_messages(kwargs, folds, message):

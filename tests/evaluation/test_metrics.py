@@ -78,6 +78,11 @@ def test_wilson_holds_the_share_and_is_symmetric(case):
     assert math.isclose(p.low, 1 - q.high, abs_tol=1e-12)
 
 
+def test_a_proportion_in_words():
+    assert str(wilson_interval(81, 263)) == "30.8 % (81 of 263; 95 % interval 25.5 to 36.6)"
+    assert str(wilson_interval(0, 0)) == "nan % (0 of 0; 95 % interval 0.0 to 100.0)"
+
+
 def test_wilson_without_trials():
     p = wilson_interval(0, 0)
     assert math.isnan(p.value)
@@ -122,4 +127,32 @@ def test_mean_interval_is_students():
     found = mean_interval([0.9, 0.8, 0.85, 0.95, 0.9])
     assert found["mean"] == pytest.approx(0.88)
     assert found["high"] - found["mean"] == pytest.approx(2.776 * 0.0570088 / 5**0.5, abs=1e-5)
-    assert np.isnan(mean_interval([0.5])["low"])
+    assert found["mean"] - found["low"] == pytest.approx(found["high"] - found["mean"])
+    assert found["std"] == pytest.approx(0.0570088, abs=1e-7)
+    single = mean_interval([0.5])
+    assert single["mean"] == 0.5
+    assert all(np.isnan(single[key]) for key in ("std", "low", "high"))
+
+
+def test_mean_interval_uses_the_quantile_of_its_degrees_of_freedom():
+    from scipy import stats
+
+    for n in range(2, 40):
+        found = mean_interval([0.0, 1.0] + [0.5] * (n - 2))
+        quantile = (found["high"] - found["mean"]) / found["std"] * n**0.5
+        # From 22 values on the normal distribution stands for Student's.
+        assert quantile == pytest.approx(stats.t.ppf(0.975, n - 1) if n <= 21 else stats.norm.ppf(0.975), abs=6e-4)
+
+
+def test_average_precision_of_runs_of_equal_scores():
+    truth, scores = np.array([1, 0, 1, 0, 1], bool), np.array([0.9, 0.9, 0.5, 0.5, 0.1])
+    assert average_precision(truth, scores) == pytest.approx((1 / 2 + 2 / 4 + 3 / 5) / 3)
+    assert average_precision(truth[:1], scores[:1]) == 1
+    assert np.isnan(average_precision(truth[:0], scores[:0]))
+
+
+def test_best_thresholds_hold_for_scores_that_all_count():
+    scores = np.array([[0.2], [0.4]])
+    assert best_thresholds(np.array([[True], [True]]), scores) == [0.1]
+    assert best_thresholds(np.array([[True], [True]]), scores, default=0.15) == [0.15]
+    assert best_thresholds(np.array([[False], [True]]), np.array([[0.1], [0.3333333]]), 0.9) == [0.216667]

@@ -1,11 +1,15 @@
 """The HTML page: self-contained, escaped, and its calibration."""
 
+import base64
+import io
 import re
+import wave
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pyaed.data import Clip, PatchSet
 from pyaed.evaluation import Classes, Page, WrongClip, calibration, evaluate, write_page
@@ -46,8 +50,55 @@ def test_page(report, tmp_path):
     assert text.count("<audio") == len(report.wrong) == 1
     assert "12,345" in text
     assert "4,567" in text
+    sound = re.search(r'src="data:audio/wav;base64,([^"]*)"', text)[1]
+    with wave.open(io.BytesIO(base64.b64decode(sound))) as file:
+        assert file.getparams()[:4] == (1, 2, 16000, 800)
+        assert file.readframes(800) == worst[0]["pcm"].astype("<i2").tobytes()
+    pictures = [base64.b64decode(uri) for uri in re.findall(r'src="data:image/png;base64,([^"]*)"', text)]
+    assert len(pictures) == (1 if report.multi_label else 2), "the spectrogram, and the confusion matrix of one label"
+    shade = np.asarray(Image.open(io.BytesIO(pictures[-1])).convert("RGB")).sum(axis=2).astype(int)
+    log_mel = worst[0]["log_mel"]
+    assert shade.shape == (4, 9)
+    # Low frequencies below, time to the right, loud is bright.
+    column, row = np.unravel_index(log_mel.argmax(), log_mel.shape)
+    assert shade.argmax() == (3 - row) * 9 + column
+    column, row = np.unravel_index(log_mel.argmin(), log_mel.shape)
+    assert shade[3 - row, column] < 10
     assert ("AP %" in text) == ("0.500" in text) == report.multi_label
     assert ("Mean average precision" in text) == report.multi_label
+
+
+def test_pages_without_pictures(report, tmp_path):
+    silent = {"pcm": np.zeros(8, np.int16), "rate": 8000, "log_mel": np.zeros((3, 2))}
+    curves = tmp_path / "curves.png"
+    for there in (False, True):
+        if there:
+            curves.write_bytes(b"a picture")
+        path = write_page(
+            tmp_path / "r.html",
+            "t",
+            {},
+            [report],
+            curves,
+            [{**report.wrong[0], **silent}],
+            [{"room": "all", "flash": 1}],
+            "",
+        )
+        assert (base64.b64encode(b"a picture").decode() in path.read_text()) == there
+
+
+def test_calibration_of_several_labels():
+    report = SimpleNamespace(
+        multi_label=True,
+        clip_scores=np.array([[0.1, 0.75], [0.15, 0.7]]),
+        truth=np.array([[False, True], [True, False]]),
+    )
+    found = calibration(report)
+    assert found["bins"] == [
+        {"low": 0.1, "high": 0.2, "n": 2, "score": pytest.approx(0.125), "right": 0.5},
+        {"low": 0.7, "high": 0.8, "n": 2, "score": pytest.approx(0.725), "right": 0.5},
+    ]
+    assert found["error"] == pytest.approx(0.5 * 0.375 + 0.5 * 0.225)
 
 
 def test_calibration():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from support import images
 
 from pyaed.data import Clip, PatchSet, extract_features, list_clips
 from pyaed.dsp import FeatureSpec, FrontEnd
@@ -22,6 +23,7 @@ from pyaed.evaluation import (
     prediction_table,
     tflite_predictor,
     write_predictions_csv,
+    write_predictions_json,
 )
 from pyaed.nn import Engine
 
@@ -69,9 +71,20 @@ def test_one_label_a_clip(single, tmp_path):
                     ["rain", "1", "0", "2"]]  # fmt: skip
     with Image.open(tmp_path / "int8_engine_confusion_clip.png") as picture:
         assert picture.width > 300
-    text = (tmp_path / "int8_engine_report.txt").read_text()
-    assert text == report.table()
-    assert "clip accuracy   75.0 % (3 of 4; 95 % interval 30.1 to 95.4)" in text
+    assert (tmp_path / "int8_engine_report.txt").read_text() == report.table()
+    assert (
+        report.table()
+        == """\
+int8 engine
+  clip accuracy   75.0 % (3 of 4; 95 % interval 30.1 to 95.4)
+  patch accuracy  57.1 % (4 of 7; 95 % interval 25.0 to 84.2)
+
+  class  recall %  precision %    F1 %  clips
+  bell      100.0        100.0   100.0      1
+  dog        50.0        100.0    66.7      2
+  rain      100.0         50.0    66.7      1
+"""
+    )
 
 
 def test_a_clip_that_nobody_decided_about_is_wrong_and_in_no_column(single):
@@ -102,7 +115,21 @@ def test_several_labels_a_clip(tmp_path):
     }  # fmt: skip
     assert report.mean_average_precision == pytest.approx((0.5 + 1 + 1) / 3)
     assert json.loads((tmp_path / "float_report.json").read_text())["mean_average_precision"] == pytest.approx(2.5 / 3)
-    assert report.wrong[0]["decision"] == "dog, rain"
+    assert report.wrong == ({"file": "1.wav", "truth": "rain", "decision": "dog, rain", "score": 0.7},)
+    assert report.table().splitlines()[3:] == [
+        "  mean average precision  83.3 %",
+        "",
+        "  class  recall %  precision %    F1 %  clips    AP %  threshold",
+        "  bell      100.0        100.0   100.0      1   100.0      0.500",
+        "  dog       100.0         50.0    66.7      1    50.0      0.500",
+        "  rain      100.0        100.0   100.0      1   100.0      0.500",
+    ]
+    assert report.clip_confusion is report.patch_confusion is None
+    own = evaluate(echo, found, NAMES, None, "float", multi_label=True, class_thresholds=(0.85, 0.65, 0.25))
+    assert own.clip_accuracy[:2] == (2, 3)
+    assert own.patch_accuracy[:2] == (3, 4)
+    assert own.decided.tolist() == [[True, False, False], [False, False, True], [False, False, False]]
+    assert [row["threshold"] for row in own.classes.values()] == [0.85, 0.65, 0.25]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["float_report.json", "float_report.txt"]
 
 
@@ -121,11 +148,18 @@ def test_messages(single):
         )
 
 
+def test_a_gate_that_lets_nothing_through_is_told(single):
+    with pytest.raises(UserError, match="silence_gate lets no patch through"):
+        evaluate(echo, single, NAMES, None, "x", classified=np.zeros(7, bool))
+
+
 def test_predictors_that_go_wrong(single):
     with pytest.raises(ValueError, match="not finite"):
         predict_patches(lambda x: np.full((len(x), 3), np.nan), single.patches)
-    with pytest.raises(ValueError, match="shape"):
-        predict_patches(lambda x: np.zeros(3), single.patches)
+    for wrong in ((7,), (6, 3), (7, 3, 1)):
+        with pytest.raises(ValueError, match="shape"):
+            predict_patches(lambda x, wrong=wrong: np.zeros(wrong), single.patches)
+    assert predict_patches(echo, single.patches[:0]).shape == (0, 0)
 
 
 def test_batches_change_nothing(single):
@@ -140,9 +174,25 @@ def test_predictions_csv_and_table(single, tmp_path):
     assert [row["class"] for row in rows] == ["unknown", "dog", "rain", "rain"]
     assert rows[0] == {"file": "0.wav", "class": "unknown", "score": "0.650000", "n_patches": "2",
                        "p_bell": "0.650000", "p_dog": "0.350000", "p_rain": "0.000000"}  # fmt: skip
-    lines = prediction_table(single, found, NAMES).splitlines()
-    assert lines[1].split() == ["0.wav", "unknown", "65.0", "bell", "65.0,", "dog", "35.0"]
-    assert lines[2].split()[:3] == ["1.wav", "dog", "100.0"]
+    assert (
+        prediction_table(single, found, NAMES)
+        == """\
+file   class    score %  next best
+0.wav  unknown     65.0  bell 65.0, dog 35.0
+1.wav  dog        100.0  bell 0.0, rain 0.0
+2.wav  rain        76.7  bell 20.0, dog 3.3
+3.wav  rain        80.0  dog 20.0, bell 0.0
+"""
+    )
+    empty = clip_decisions(np.zeros((0, 3)), np.zeros(0, int), 0)
+    nobody = PatchSet(single.patches[:0], single.clip_index[:0], ())
+    assert prediction_table(nobody, empty, ("a",)) == "file  class    score %  next best\n"
+    path = write_predictions_json(tmp_path / "p.json", single, found, NAMES)
+    assert json.loads(path.read_text())[2] == {
+        "file": "2.wav", "class": "rain", "score": 0.766667,
+        "probabilities": {"bell": 0.2, "dog": 0.033333, "rain": 0.766667},
+    }  # fmt: skip
+    assert path.read_text().startswith('[\n {\n  "file": "0.wav",\n  "class": "unknown",')
 
 
 def test_predictions_of_several_labels(tmp_path):
@@ -175,6 +225,29 @@ def test_reference_kernels_engine_and_board_predict_the_same(shared, real_patche
     )  # fmt: skip
     board = SimpleNamespace(identify=lambda: identity, infer=lambda patch: engine.run(patch[np.newaxis])[0])
     np.testing.assert_array_equal(predict_patches(board_predictor(board), real_patches), ours)
+
+
+def test_every_type_of_input_and_output_is_quantized_by_its_own_scale():
+    """On a device, by TensorFlow Lite and by the engine: one set of patches, three types of ends, the same answers."""
+    patches = images.FrontEnd(images.SPEC)(images.noise(6000))
+    assert len(patches) > 3
+    for io in ("int8", "uint8", "float32"):
+        engine = Engine(images.program(io))
+        source, sink = engine.program.input, engine.program.output
+        identity = SimpleNamespace(
+            input_dtype=np.dtype(source.dtype), input_scale=source.scale, input_zero_point=source.zero_point,
+            output_dtype=np.dtype(sink.dtype), output_scale=sink.scale, output_zero_point=sink.zero_point,
+        )  # fmt: skip
+        board = SimpleNamespace(
+            identify=lambda identity=identity: identity, infer=lambda patch, e=engine: e.run(patch[np.newaxis])[0]
+        )
+        found = predict_patches(board_predictor(board), patches)
+        assert found.shape == (len(patches), 3)
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=0.02)
+        np.testing.assert_array_equal(found, predict_patches(engine_predictor(engine), patches))
+        np.testing.assert_array_equal(
+            found, predict_patches(tflite_predictor(images.tiny_model(io), reference=True), patches)
+        )
 
 
 def test_tflite_messages(tmp_path, shared):

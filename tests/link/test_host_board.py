@@ -1,6 +1,8 @@
 """The application on this machine, under the sanitizers: what test_board and test_live ask the emulated board, and its
 microphone."""
 
+import time
+
 import numpy as np
 import pytest
 from support import images
@@ -164,8 +166,11 @@ def test_the_microphones_events_are_those_of_its_samples(hearing):
     live.listen(hearing, live.MICROPHONE, live.DETECTIONS + live.PATCHES)
     expected = on_host(hearing.pcm, SETTINGS)
     n_patches = (len(hearing.pcm) - SETTINGS.features.first_sample - 1300) // 600 + 1
-    while sum(name == "patch" for name, _ in hearing.events) < n_patches:
+    end = time.monotonic() + 60
+    while sum(name == "patch" for name, _ in hearing.events) < n_patches and time.monotonic() < end:
         hearing.wait_for_events(10)
+    patches = [fields["patch"] for name, fields in hearing.events if name == "patch"]
+    assert patches == list(range(n_patches))
     assert {fields["lost"] for name, fields in hearing.events if name == "patch"} == {11}
     live.listen(hearing, live.OFF)
     ended = [fields for name, fields in hearing.events if name == "detection" and fields["ended"]]

@@ -157,6 +157,21 @@ def test_a_device_that_takes_no_samples_or_too_many(device):
             board.features(np.zeros(10, np.int16))
 
 
+def test_events_before_and_behind_a_reply_are_kept(device):
+    patch = next(e for e in protocol().events if e.name == "patch")
+
+    def numbered(n):
+        body = patch.body.pack(**{f.name: n for f in patch.body.fields})
+        return packets.encode(protocol().header.pack(type=patch.code, status=0, sequence=n, dropped=0) + body)
+
+    with Board(device(lambda h, b: numbered(0) + reply(h) + numbered(1) + numbered(3)).url, timeout=1) as board:
+        board.request("reset")
+        assert [(name, fields["patch"]) for name, fields in board.events] == [("patch", 0), ("patch", 1), ("patch", 3)]
+        assert board.events_lost == 1
+        board.expect_events()
+        assert (board.events, board.events_lost) == ([], 0)
+
+
 def test_an_unknown_event_is_passed_over(device, caplog):
     with Board(device(lambda h, b: event(b"x", 99) + reply(h)).url, timeout=1) as board:
         board.request("reset")
