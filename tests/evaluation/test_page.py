@@ -53,11 +53,11 @@ def test_page(report, tmp_path):
     sound = re.search(r'src="data:audio/wav;base64,([^"]*)"', text)[1]
     with wave.open(io.BytesIO(base64.b64decode(sound))) as file:
         assert file.getparams()[:4] == (1, 2, 16000, 800)
-        assert file.readframes(800) == worst[0]["pcm"].astype("<i2").tobytes()
+        assert file.readframes(800) == worst[0].pcm.astype("<i2").tobytes()
     pictures = [base64.b64decode(uri) for uri in re.findall(r'src="data:image/png;base64,([^"]*)"', text)]
     assert len(pictures) == (1 if report.multi_label else 2), "the spectrogram, and the confusion matrix of one label"
     shade = np.asarray(Image.open(io.BytesIO(pictures[-1])).convert("RGB")).sum(axis=2).astype(int)
-    log_mel = worst[0]["log_mel"]
+    log_mel = worst[0].log_mel
     assert shade.shape == (4, 9)
     # Low frequencies below, time to the right, loud is bright.
     column, row = np.unravel_index(log_mel.argmax(), log_mel.shape)
@@ -69,22 +69,14 @@ def test_page(report, tmp_path):
 
 
 def test_pages_without_pictures(report, tmp_path):
-    silent = {"pcm": np.zeros(8, np.int16), "rate": 8000, "log_mel": np.zeros((3, 2))}
+    silent = WrongClip(**report.wrong[0], pcm=np.zeros(8, np.int16), rate=8000, log_mel=np.zeros((3, 2)))
     curves = tmp_path / "curves.png"
     for there in (False, True):
         if there:
             curves.write_bytes(b"a picture")
-        path = write_page(
-            tmp_path / "r.html",
-            "t",
-            {},
-            [report],
-            curves,
-            [{**report.wrong[0], **silent}],
-            [{"room": "all", "flash": 1}],
-            "",
-        )
-        assert (base64.b64encode(b"a picture").decode() in path.read_text()) == there
+        page = Page(title="t", facts={}, reports=[report], configuration="", worst=[silent], curves=curves)
+        text = write_page(tmp_path / "r.html", page).read_text()
+        assert (base64.b64encode(b"a picture").decode() in text) == there
 
 
 def test_calibration_of_several_labels():

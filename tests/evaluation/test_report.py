@@ -125,7 +125,7 @@ def test_several_labels_a_clip(tmp_path):
         "  rain      100.0        100.0   100.0      1   100.0      0.500",
     ]
     assert report.clip_confusion is report.patch_confusion is None
-    own = evaluate(echo, found, NAMES, None, "float", multi_label=True, class_thresholds=(0.85, 0.65, 0.25))
+    own = evaluate(echo, found, Classes(NAMES, multi_label=True, thresholds=(0.85, 0.65, 0.25)), None, "float")
     assert own.clip_accuracy[:2] == (2, 3)
     assert own.patch_accuracy[:2] == (3, 4)
     assert own.decided.tolist() == [[True, False, False], [False, False, True], [False, False, False]]
@@ -235,8 +235,8 @@ def test_every_type_of_input_and_output_is_quantized_by_its_own_scale():
         engine = Engine(images.program(io))
         source, sink = engine.program.input, engine.program.output
         identity = SimpleNamespace(
-            input_dtype=np.dtype(source.dtype), input_scale=source.scale, input_zero_point=source.zero_point,
-            output_dtype=np.dtype(sink.dtype), output_scale=sink.scale, output_zero_point=sink.zero_point,
+            input_dtype=np.dtype(source.dtype), input_quantization=(source.scale, source.zero_point),
+            output_dtype=np.dtype(sink.dtype), output_quantization=(sink.scale, sink.zero_point),
         )  # fmt: skip
         board = SimpleNamespace(
             identify=lambda identity=identity: identity, infer=lambda patch, e=engine: e.run(patch[np.newaxis])[0]
