@@ -4,7 +4,6 @@ import logging
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from pyaed.errors import UserError
 from pyaed.link.connection import QUICK, Connection, DeviceError, LinkError, LinkLost, LinkTimeout
+from pyaed.link.identity import DTYPES, Detection, Identity
 from pyaed.link.messages import Values, protocol
 
 T = TypeVar("T")
@@ -20,74 +20,9 @@ __all__ = ["Board", "Detection", "DeviceError", "Identity", "LinkError", "LinkLo
 
 log = logging.getLogger(__name__)
 
-#: Code of input_type and output_type -> NumPy type
-DTYPES: dict[int, np.dtype[Any]] = {
-    m.value: np.dtype(m.name).newbyteorder("<") for m in protocol().enum("element_type").values
-}
-
 STATE = protocol().enum("status")["err_state"]
 CLASSES, NODES = (protocol().enum("name_list")[name] for name in ("classes", "nodes"))
 SLOW = 120.0  # seconds; an emulated inference is slow on a busy host
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What the device says about itself: the fields of the reply to `identify`, and the names."""
-
-    fields: Values
-    class_names: tuple[str, ...]
-    node_names: tuple[str, ...]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["fields"][name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    @property
-    def input_dtype(self) -> np.dtype[Any]:
-        return DTYPES[self.input_type]
-
-    @property
-    def output_dtype(self) -> np.dtype[Any]:
-        return DTYPES[self.output_type]
-
-    @property
-    def input_quantization(self) -> tuple[float, int]:
-        return self.input_scale, self.input_zero_point
-
-    @property
-    def output_quantization(self) -> tuple[float, int]:
-        return self.output_scale, self.output_zero_point
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return tuple(d for d in self.input_dims if d)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return tuple(d for d in self.output_dims if d)
-
-
-@dataclass(frozen=True)
-class Detection:
-    """The device's answer to one patch.
-
-    Attributes
-    ----------
-    patch : int
-        Index of the patch in the clip.
-    top_class : int
-        Class with the highest probability.
-    decision : int
-        `top_class`, or -1: below the unknown threshold, or the garbage class.
-    probabilities : ndarray of float32, shape (n_classes,)
-    """
-
-    patch: int
-    top_class: int
-    decision: int
-    probabilities: np.ndarray
 
 
 class Board(Connection):

@@ -1,5 +1,7 @@
 """The instruction mix behind the estimated time: as many instructions as QEMU counts, a cache as one plays it by hand."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from support import images
 
 from pyaed.boards.emulator import Emulator
+from pyaed.errors import UserError
 from pyaed.measure import estimate, instruction_mix
 from pyaed.measure.benchmark import benchmark
 from pyaed.measure.published import PUBLISHED_MS
@@ -97,3 +100,10 @@ def test_the_fit_finds_the_factor_it_was_made_with():
         mixes[name] = instruction_mix.Mix(counts)
     assert estimate.fit(mixes) == pytest.approx(1.25)
     assert estimate.milliseconds(mixes["MLPerf Tiny DS-CNN"], 1.25) == pytest.approx(29.0)
+
+
+def test_an_image_without_symbols_is_refused(image, tmp_path):
+    stripped = tmp_path / "stripped.elf"
+    subprocess.run(["arm-none-eabi-strip", "-o", stripped, image.elf], check=True)
+    with pytest.raises(UserError, match="without symbols"):
+        instruction_mix.Tracer(stripped)
