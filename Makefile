@@ -21,7 +21,7 @@ test: lint c-test
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy pyaed
+	$(BIN)/mypy pyaed examples/python
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	$(BIN)/pre-commit validate-config
 

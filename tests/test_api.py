@@ -47,6 +47,13 @@ def test_the_page_has_every_public_name_once():
         pyaed.Detector  # noqa: B018
 
 
+def test_type_checkers_see_the_same_names():
+    stub = ast.parse(Path(pyaed.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    lines = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    assert {line.names[0].asname: (line.module, line.names[0].name) for line in lines} == pyaed._NAMES
+    assert [ast.literal_eval(node.value) for node in stub.body if isinstance(node, ast.Assign)] == [pyaed.__all__]
+
+
 @pytest.mark.parametrize("name", pyaed.__all__)
 def test_a_signature_on_the_page_is_the_functions(name):
     """Names in order and defaults; ``...`` leaves out the rest."""

@@ -1,11 +1,12 @@
 """events.py MODEL.tflite FILE [KEY=VALUE]...: the events of a recording, one a line: class, onset and offset in seconds, score."""
 
 import sys
+from typing import Any
 
 import pyaed
 
 
-def find_events(model: str, recording: str, overrides: list[str]) -> list[dict]:
+def find_events(model: str, recording: str, overrides: list[str]) -> list[dict[str, Any]]:
     metadata = pyaed.read_metadata(model)
     if metadata is None:
         raise pyaed.UserError(f"{model} says nothing about its features and classes: pyaed didn't make it")

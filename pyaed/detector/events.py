@@ -73,7 +73,9 @@ class EventFinder:
 
 
 def find_events(
-    probabilities: npt.NDArray[np.float32], detector: DetectorSettings, classified: Sequence[bool] | None = None
+    probabilities: npt.NDArray[np.float32],
+    detector: DetectorSettings,
+    classified: Sequence[bool] | npt.NDArray[np.bool_] | None = None,
 ) -> list[dict[str, Any]]:
     """Find the events of one recording.
 
@@ -82,7 +84,7 @@ def find_events(
     probabilities : ndarray of float32, shape (n_classified, n_classes)
         Of the recording's patches in order.
     detector : DetectorSettings
-    classified : sequence of bool, optional
+    classified : sequence or array of bool, shape (n_patches,), optional
         For every patch whether it was classified; the others are silent. Default: all were.
 
     Returns
