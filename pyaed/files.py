@@ -48,6 +48,32 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     return Path(path)
 
 
+def read_bytes(path: str | os.PathLike[str], limit: int, what: str) -> bytes:
+    """Return a file's content.
+
+    Parameters
+    ----------
+    path : path-like
+    limit : int
+        Bytes; a file of more is refused before it is read whole (a device has no end).
+    what : str
+        What the file should be, for the messages: "model".
+
+    Raises
+    ------
+    UserError
+        The file can't be read, or has more bytes.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise UserError(f"cannot read the {what} {path}: {error.strerror or error}") from error
+    if len(content) > limit:
+        raise UserError(f"the {what} {path} has more than {limit} bytes, which none should have")
+    return content
+
+
 def sha256(path: str | os.PathLike[str]) -> str:
     """Return the hex SHA-256 of a file's content."""
     digest = hashlib.sha256()

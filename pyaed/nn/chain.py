@@ -1,7 +1,8 @@
 """Depth-first execution: layers that run one after the other in bands of rows, so that the maps between them never exist
 whole (kernel aed_chain_s8)."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from pyaed.nn.lowering import Fields, Step, scratch_bytes
@@ -71,10 +72,10 @@ def chain(stages: list[Step], rows: list[int], budget: int) -> Step:
     -------
     Step whose scratch memory holds the buffers between the stages, then what the stages themselves need.
     """
-    maps = [stage_geometry(stage) for stage in stages]
+    maps = tuple(stage_geometry(stage) for stage in stages)
     source = stages[0].reads["input"]
-    sums = [s for s, stage in enumerate(stages) if s > 0 and source in stage.reads.values()]
-    capacity, lead = simulate(maps, rows, sums)
+    sums = tuple(s for s, stage in enumerate(stages) if s > 0 and source in stage.reads.values())
+    capacity, lead = simulate(maps, tuple(rows), sums)
     buffers, end = [], 0
     for rows_of, held in zip(maps, capacity):
         buffers.append(end)
@@ -145,13 +146,14 @@ def _kind(stage: Step, own: str) -> str:
     return {"aed_pad_8": "AED_STAGE_PAD", **dict.fromkeys(POOLS, "AED_STAGE_POOL")}.get(stage.kernel, "AED_STAGE_CONV")
 
 
-def simulate(maps: list[Geometry], rows: list[int], sums: list[int]) -> tuple[list[int], int]:
-    """Follow aed_chain_s8.
+@functools.lru_cache(maxsize=512)
+def simulate(maps: tuple[Geometry, ...], rows: tuple[int, ...], sums: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+    """Follow aed_chain_s8; its steps are as many as `n_bands`.
 
     Parameters
     ----------
     maps, rows : of the stages
-    sums : list of int
+    sums : tuple of int
         Stages that read the chain's input as well.
 
     Returns
@@ -160,26 +162,38 @@ def simulate(maps: list[Geometry], rows: list[int], sums: list[int]) -> tuple[li
         before the input the output may begin so that no row is overwritten that is read later.
     """
     last = len(maps) - 1
+    out_h = [m.out_h for m in maps]
     done, held, lead = [0] * len(maps), [0] * last, 0
-    while done[last] < maps[last].out_h:
-        s = last
-        while s > 0:
-            m = maps[s]
-            row = done[s] + min(rows[s], m.out_h - done[s]) - 1
-            if done[s - 1] >= min(m.first(row) + m.window, m.in_h):
-                break
+    # Of each stage: the end of the input rows that its next rows read; and the first of them, which the buffer must keep.
+    needed = [_needed(m, 0, n) for m, n in zip(maps, rows)]
+    first = [max(m.first(0), 0) for m in maps]
+    s = last
+    while done[last] < out_h[last]:
+        s = min(s + 1, last)
+        while s > 0 and done[s - 1] < needed[s]:
             s -= 1
-        n = min(rows[s], maps[s].out_h - done[s])
+        n = min(rows[s], out_h[s] - done[s])
+        m = maps[s]
         if s < last:
-            keep = min(max(maps[s + 1].first(done[s + 1]), 0), done[s])
-            held[s] = max(held[s], done[s] - keep + n)
+            held[s] = max(held[s], done[s] - min(first[s + 1], done[s]) + n)
         else:
-            m = maps[0]
-            unread = m.in_h if done[0] == m.out_h else max(m.first(done[0]), 0)
+            unread = maps[0].in_h if done[0] == out_h[0] else first[0]
             unread = min([unread, *(done[k] for k in sums)])
-            lead = max(lead, (done[s] + n) * maps[s].out_row - unread * m.in_row)
+            lead = max(lead, (done[s] + n) * m.out_row - unread * maps[0].in_row)
         done[s] += n
-    return held, lead
+        needed[s] = _needed(m, done[s], rows[s])
+        first[s] = max(m.first(done[s]), 0)
+    return tuple(held), lead
+
+
+def _needed(m: Geometry, done: int, rows: int) -> int:
+    """Return the end of the input rows that a stage's next rows read."""
+    return min(m.first(min(done + rows, m.out_h) - 1) + m.window, m.in_h)
+
+
+def n_bands(maps: Sequence[Geometry], rows: Sequence[int]) -> int:
+    """Return how many steps a chain takes: each stage computes so many rows at a time."""
+    return sum(-(-m.out_h // n) for m, n in zip(maps, rows))
 
 
 def runs(steps: list[Step], readers: dict[int, int]) -> list[tuple[int, int]]:

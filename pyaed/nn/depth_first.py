@@ -1,11 +1,12 @@
 """Which layers are executed depth-first, and in bands of how many rows: the cheapest way that keeps the arena small."""
 
+import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from pyaed.nn.chain import CONVOLUTIONS, MAX_STAGES, chain, runs, stage_geometry
+from pyaed.nn.chain import CONVOLUTIONS, MAX_STAGES, chain, geometry, n_bands, runs, stage_geometry
 from pyaed.nn.graph import Graph
 from pyaed.nn.lowering import Step, scratch_bytes
 from pyaed.nn.lowering.scratch import TILE_BYTES
@@ -19,6 +20,28 @@ ARENA_LIMIT = 56 * 1024
 ROWS = (1, 2, 4, 8, 16)
 SPANS = 3  # chains whose rows are refined
 BUDGETS = (1 << 10, 3 << 9, 1 << 11, 3 << 10, 1 << 12, 3 << 11, 1 << 13, 3 << 12, 1 << 14)
+
+#: Steps that a search may take: bands of rows that are followed, and layers whose memory is packed. The published models
+#: take up to 292,000.
+MAX_SEARCH = 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Allowance:
+    """The steps of a search."""
+
+    left: int
+    exceeded: bool = False
+
+    def take(self, steps: int) -> bool:
+        """Take so many; say whether there were so many left."""
+        if steps > self.left:
+            self.exceeded = True
+            return False
+        self.left -= steps
+        return True
 
 
 class Attempt(NamedTuple):
@@ -34,29 +57,51 @@ def fit(graph: Graph, steps: list[Step], views: dict[int, int], limit: int | Non
     """Return the steps with layers joined to chains until the arena keeps the limit or nothing makes it smaller.
 
     The fullest moment of the plan decides: of all chains that contain it, the cheapest that keep the limit is taken, or
-    that with the smallest arena; then the next fullest moment.
+    that with the smallest arena; then the next fullest moment. A search of more than `MAX_SEARCH` steps stops with what
+    it has found, and a warning.
     """
+    allowance = _Allowance(MAX_SEARCH)
     usual = _size(graph, steps, views)
     small = [_with_budget(step, BUDGETS[2]) for step in steps]
     if limit is None or usual <= limit:
-        return _with_large_tiles(graph, small, views, usual)
-    size = _size(graph, small, views)
-    while steps and size > limit:
-        best = _best_chain(graph, small, views, size, limit)
-        if best is None:
-            break
-        small = best
+        target = usual
+    else:
         size = _size(graph, small, views)
-    return _with_large_tiles(graph, small, views, max(size, min(usual, limit)))
+        while small and size > limit:
+            best = _best_chain(graph, small, views, size, limit, allowance)
+            if best is None:
+                break
+            small = best
+            size = _size(graph, small, views)
+        target = max(size, min(usual, limit))
+    found = _with_large_tiles(graph, small, views, target, allowance)
+    if allowance.exceeded:
+        log.warning(
+            "%s: the search for a small and fast memory plan stopped after %d steps; the model may need less memory or time",
+            graph.name,
+            MAX_SEARCH,
+        )
+    return found
 
 
-def _best_chain(graph: Graph, steps: list[Step], views: dict[int, int], size: int, limit: int) -> list[Step] | None:
+def _best_chain(
+    graph: Graph, steps: list[Step], views: dict[int, int], size: int, limit: int, allowance: _Allowance
+) -> list[Step] | None:
     """Return the steps with one more chain around the fullest moment, None when that makes the arena no smaller."""
     live = _live(blocks_of(graph, steps, views), len(steps))
     peak = live.index(max(live))
+    maps = [geometry(step) for step in steps]
+    effort = _effort(steps)
+    tried: set[tuple[int, int, tuple[int, ...], int]] = set()
 
     def attempt(i: int, j: int, rows: list[int], budget: int, best: tuple[float, float]) -> Attempt | None:
         """Join the layers from i to j; return it where it is better than the score `best`."""
+        key = (i, j, tuple(rows), budget)
+        # The best only gets better: what lost against it need not be tried again.
+        bands = n_bands([m for m in maps[i : j + 1] if m], rows)
+        if key in tried or not allowance.take(bands + effort):
+            return None
+        tried.add(key)
         joined = chain(steps[i : j + 1], rows, budget)
         price = _price(joined)
         if best[0] <= limit and price >= best[1]:
@@ -71,6 +116,7 @@ def _best_chain(graph: Graph, steps: list[Step], views: dict[int, int], size: in
     found: list[tuple[int, int, Attempt]] = []
     for first, last in runs(steps, readers(graph, steps, views)):
         if first <= peak <= last:
+            first, last = max(first, peak + 1 - MAX_STAGES), min(last, peak - 1 + MAX_STAGES)
             spans = [(i, j) for i in range(first, peak + 1) for j in range(max(peak, i + 1), last + 1)]
             for i, j in sorted(spans, key=lambda span: span[1] - span[0]):
                 if j - i >= MAX_STAGES or steps[i].kernel == "aed_add_s8":
@@ -164,7 +210,9 @@ def _with_budget(step: Step, budget: int) -> Step:
     return replace(step, params=step.params | {"tile": tile}, scratch=size)
 
 
-def _with_large_tiles(graph: Graph, steps: list[Step], views: dict[int, int], size: int) -> list[Step]:
+def _with_large_tiles(
+    graph: Graph, steps: list[Step], views: dict[int, int], size: int, allowance: _Allowance
+) -> list[Step]:
     """Let convolutions widen their weights as rarely as an arena of `size` bytes permits."""
     steps = list(steps)
     for i, step in enumerate(steps):
@@ -172,10 +220,19 @@ def _with_large_tiles(graph: Graph, steps: list[Step], views: dict[int, int], si
             larger = _with_budget(step, budget)
             if larger.scratch <= step.scratch:
                 break
-            if larger.scratch <= size and _size(graph, [*steps[:i], larger, *steps[i + 1 :]], views) <= size:
+            if larger.scratch > size:
+                continue
+            if not allowance.take(_effort(steps)):
+                return steps
+            if _size(graph, [*steps[:i], larger, *steps[i + 1 :]], views) <= size:
                 steps[i] = larger
                 break
     return steps
+
+
+def _effort(steps: list[Step]) -> int:
+    """Return what it takes to plan the memory of so many layers: a place is sought between all others."""
+    return len(steps) + len(steps) ** 2 // 8
 
 
 def _size(graph: Graph, steps: list[Step], views: dict[int, int]) -> int:

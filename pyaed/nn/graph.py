@@ -17,11 +17,17 @@ import numpy.typing as npt
 import tflite
 
 from pyaed.errors import UserError
+from pyaed.files import read_bytes
 
 T = TypeVar("T")
 
-#: Largest tensor accepted, in elements: far above what a microcontroller holds, far below what hurts a host.
-MAX_ELEMENTS = 1 << 26
+#: What is accepted: far above what a microcontroller holds, far below what hurts a host.
+MAX_ELEMENTS = 1 << 26  # of a tensor
+MAX_BYTES = 1 << 28  # of a file
+MAX_TENSORS = 1 << 14
+MAX_OPERATORS = 1 << 11  # planning the memory takes the square of it
+#: Parts of a file may be referred to more than once: so many bytes in all are read for each byte that it has.
+MAX_SHARING = 16
 
 DTYPES = {
     tflite.TensorType.FLOAT32: "float32",
@@ -164,25 +170,21 @@ def read_metadata_buffer(source: str | os.PathLike[str] | bytes, key: str = "pya
         The file cannot be read, is no TensorFlow Lite model, or is damaged.
     """
     content, name = _content(source)
-    return _guarded(_metadata_of, content, name).get(key)
+    return _guarded(_metadata, content, name).get(key)
 
 
 def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), "model"
-    path = Path(source)
-    try:
-        return path.read_bytes(), str(path)
-    except OSError as error:
-        raise UserError(f"cannot read the model {path}: {error.strerror or error}") from error
+    return read_bytes(source, MAX_BYTES, "model"), str(source)
 
 
-def _guarded(read: Callable[[bytes, str], T], content: bytes, name: str) -> T:
-    """Call read(content, name); whatever a damaged file makes the flatbuffers reader raise becomes a UserError."""
+def _guarded(read: Callable[["_Stored", str], T], content: bytes, name: str) -> T:
+    """Call `read` for the content; whatever a damaged file makes the flatbuffers reader raise becomes a UserError."""
     if len(content) < 16 or content[4:8] != b"TFL3":
         raise UserError(f"{name}: not a TensorFlow Lite model (expected the file identifier 'TFL3')")
     try:
-        return read(content, name)
+        return read(_Stored(content), name)
     except (
         struct.error,
         ValueError,
@@ -196,86 +198,96 @@ def _guarded(read: Callable[[bytes, str], T], content: bytes, name: str) -> T:
         raise UserError(f"{name}: damaged TensorFlow Lite model ({error or type(error).__name__})") from error
 
 
-def _model(content: bytes) -> tflite.Model:
-    return tflite.Model.GetRootAs(content, 0)
+class _Stored:
+    """A file's content, and how much of it may still be read: what is stored once can be referred to any number of times."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.model = tflite.Model.GetRootAs(content, 0)
+        self.left = MAX_SHARING * len(content)
+
+    def take(self, n_bytes: int) -> None:
+        self.left -= n_bytes
+        if self.left < 0:
+            raise ValueError(f"its parts are referred to more than {MAX_SHARING} times")
+
+    def text(self, value: bytes | None) -> str:
+        self.take(len(value or b""))
+        return (value or b"").decode("utf-8", errors="replace")
+
+    def vector(self, values: np.ndarray | int) -> np.ndarray:
+        # The flatbuffers reader gives the number 0 for a vector that is not there.
+        if not isinstance(values, np.ndarray):
+            return np.zeros(0, np.int64)
+        self.take(values.nbytes)
+        return np.atleast_1d(np.array(values))
+
+    def buffer(self, number: int) -> bytes:
+        if not 0 <= number < self.model.BuffersLength():
+            raise ValueError(f"buffer {number} of {self.model.BuffersLength()}")
+        buffer = self.model.Buffers(number)
+        if buffer.Offset() > 1 or buffer.Size() > 1:
+            raise ValueError("buffers outside the flatbuffer are not supported")
+        self.take(buffer.DataLength())
+        return bytes(buffer.DataAsNumpy()) if buffer.DataLength() else b""
+
+    def each(self, n: int, get: Callable[[int], T], limit: int) -> list[T]:
+        """Return [get(0), ..., get(n - 1)]. A vector with more members than the file has bytes is a lie."""
+        if not 0 <= n <= min(limit, len(self.content)):
+            raise ValueError(f"a vector of {n} members, at most {limit} are read")
+        return [get(i) for i in range(n)]
 
 
-def _metadata_of(content: bytes, _: str) -> dict[str, bytes]:
-    return _metadata(_model(content))
+def _metadata(stored: _Stored, _: str) -> dict[str, bytes]:
+    model = stored.model
+    entries = stored.each(model.MetadataLength(), model.Metadata, MAX_OPERATORS)
+    return {stored.text(entry.Name()): stored.buffer(entry.Buffer()) for entry in entries}
 
 
-def _each(n: int, get: Callable[[int], T], limit: int) -> list[T]:
-    """Return [get(0), ..., get(n - 1)]. A vector with more members than the file has bytes is a lie."""
-    if not 0 <= n <= limit:
-        raise ValueError(f"a vector of {n} members")
-    return [get(i) for i in range(n)]
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", errors="replace")
-
-
-def _bytes(buffer: tflite.Buffer) -> bytes:
-    if buffer.Offset() > 1 or buffer.Size() > 1:
-        raise ValueError("buffers outside the flatbuffer are not supported")
-    return bytes(buffer.DataAsNumpy()) if buffer.DataLength() else b""
-
-
-def _metadata(model: tflite.Model) -> dict[str, bytes]:
-    entries = _each(model.MetadataLength(), model.Metadata, 1 << 16)
-    n_buffers = model.BuffersLength()
-    result = {}
-    for entry in entries:
-        if not 0 <= entry.Buffer() < n_buffers:
-            raise ValueError(f"metadata buffer {entry.Buffer()} of {n_buffers}")
-        result[_text(entry.Name())] = _bytes(model.Buffers(entry.Buffer()))
-    return result
-
-
-def _graph(content: bytes, name: str) -> Graph:
-    model = _model(content)
-    limit = len(content)
+def _graph(stored: _Stored, name: str) -> Graph:
+    model = stored.model
     if model.SubgraphsLength() < 1:
         raise ValueError("no subgraph")
     subgraph = model.Subgraphs(0)
-    codes = _each(model.OperatorCodesLength(), lambda i: _code(model.OperatorCodes(i)), limit)
-    n_buffers = model.BuffersLength()
-    tensors = tuple(_each(subgraph.TensorsLength(), lambda i: _tensor(model, n_buffers, i, subgraph.Tensors(i)), limit))
-    operators = tuple(
-        _each(subgraph.OperatorsLength(), lambda i: _operator(codes, len(tensors), subgraph.Operators(i)), limit)
+    codes = stored.each(model.OperatorCodesLength(), lambda i: _code(stored, model.OperatorCodes(i)), MAX_OPERATORS)
+    tensors = tuple(
+        stored.each(subgraph.TensorsLength(), lambda i: _tensor(stored, i, subgraph.Tensors(i)), MAX_TENSORS)
     )
-    inputs = _indices(subgraph.InputsAsNumpy(), len(tensors), optional=False)
-    outputs = _indices(subgraph.OutputsAsNumpy(), len(tensors), optional=False)
+    operators = tuple(
+        stored.each(
+            subgraph.OperatorsLength(),
+            lambda i: _operator(stored, codes, len(tensors), subgraph.Operators(i)),
+            MAX_OPERATORS,
+        )
+    )
+    inputs = _indices(stored, subgraph.InputsAsNumpy(), len(tensors), optional=False)
+    outputs = _indices(stored, subgraph.OutputsAsNumpy(), len(tensors), optional=False)
     stem = Path(name).stem if name != "model" else "model"
-    return Graph(stem, hashlib.sha256(content).hexdigest(), tensors, operators, inputs, outputs, _metadata(model))
+    digest = hashlib.sha256(stored.content).hexdigest()
+    return Graph(stem, digest, tensors, operators, inputs, outputs, _metadata(stored, name))
 
 
-def _code(code: tflite.OperatorCode) -> str:
+def _code(stored: _Stored, code: tflite.OperatorCode) -> str:
     # Old files keep the number in a byte field that cannot hold the newer operators.
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
-        return f"CUSTOM:{_text(code.CustomCode())}"
+        return f"CUSTOM:{stored.text(code.CustomCode())}"
     if number not in _OPERATORS:
         raise ValueError(f"operator number {number}")
     return _OPERATORS[number]
 
 
-def _vector(values: np.ndarray | int) -> np.ndarray:
-    # The flatbuffers reader gives the number 0 for a vector that is not there.
-    return np.atleast_1d(np.array(values)) if isinstance(values, np.ndarray) else np.zeros(0, np.int64)
-
-
-def _indices(values: np.ndarray | int, n_tensors: int, optional: bool = True) -> tuple[int, ...]:
-    result = tuple(int(v) for v in _vector(values))
+def _indices(stored: _Stored, values: np.ndarray | int, n_tensors: int, optional: bool = True) -> tuple[int, ...]:
+    result = tuple(int(v) for v in stored.vector(values))
     for index in result:
         if not (0 <= index < n_tensors or (optional and index == -1)):
             raise ValueError(f"tensor index {index} of {n_tensors}")
     return result
 
 
-def _tensor(model: tflite.Model, n_buffers: int, index: int, tensor: tflite.Tensor) -> Tensor:
-    name = _text(tensor.Name()) or f"tensor {index}"
-    shape = tuple(int(d) for d in _vector(tensor.ShapeAsNumpy()))
+def _tensor(stored: _Stored, index: int, tensor: tflite.Tensor) -> Tensor:
+    name = stored.text(tensor.Name()) or f"tensor {index}"
+    shape = tuple(int(d) for d in stored.vector(tensor.ShapeAsNumpy()))
     if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS or len(shape) > 8:
         raise ValueError(f"tensor '{name}' has the shape {list(shape)}")
     type_number = tensor.Type()
@@ -287,8 +299,8 @@ def _tensor(model: tflite.Model, n_buffers: int, index: int, tensor: tflite.Tens
     scales, zero_points, axis = np.zeros(0, np.float32), np.zeros(0, np.int64), 0
     quantization = tensor.Quantization()
     if quantization is not None and quantization.ScaleLength():
-        scales = _vector(quantization.ScaleAsNumpy()).astype(np.float32)
-        zero_points = _vector(quantization.ZeroPointAsNumpy()).astype(np.int64)
+        scales = stored.vector(quantization.ScaleAsNumpy()).astype(np.float32)
+        zero_points = stored.vector(quantization.ZeroPointAsNumpy()).astype(np.int64)
         if not len(zero_points):
             zero_points = np.zeros(len(scales), np.int64)
         axis = quantization.QuantizedDimension()
@@ -298,9 +310,7 @@ def _tensor(model: tflite.Model, n_buffers: int, index: int, tensor: tflite.Tens
             raise ValueError(f"tensor '{name}' has a damaged quantization")
         if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
             raise ValueError(f"tensor '{name}' has {len(scales)} scales for the shape {list(shape)}")
-    if not 0 <= tensor.Buffer() < n_buffers:
-        raise ValueError(f"tensor '{name}' names buffer {tensor.Buffer()} of {n_buffers}")
-    raw = _bytes(model.Buffers(tensor.Buffer()))
+    raw = stored.buffer(tensor.Buffer())
     data = None
     if raw and type_number in DTYPES:
         values = np.frombuffer(raw, np.dtype(dtype).newbyteorder("<"))
@@ -310,7 +320,7 @@ def _tensor(model: tflite.Model, n_buffers: int, index: int, tensor: tflite.Tens
     return Tensor(index, name, shape, dtype, scales, zero_points, axis, data)
 
 
-def _operator(codes: list[str], n_tensors: int, operator: tflite.Operator) -> Operator:
+def _operator(stored: _Stored, codes: list[str], n_tensors: int, operator: tflite.Operator) -> Operator:
     if not 0 <= operator.OpcodeIndex() < len(codes):
         raise ValueError(f"operator code {operator.OpcodeIndex()} of {len(codes)}")
     name = codes[operator.OpcodeIndex()]
@@ -330,6 +340,6 @@ def _operator(codes: list[str], n_tensors: int, operator: tflite.Operator) -> Op
             options["activation"] = _ACTIVATIONS[options["activation"]]
         if "padding" in options:
             options["padding"] = _PADDINGS[options["padding"]]
-    inputs = _indices(operator.InputsAsNumpy(), n_tensors)
-    outputs = _indices(operator.OutputsAsNumpy(), n_tensors, optional=False)
+    inputs = _indices(stored, operator.InputsAsNumpy(), n_tensors)
+    outputs = _indices(stored, operator.OutputsAsNumpy(), n_tensors, optional=False)
     return Operator(name, inputs, outputs, options)

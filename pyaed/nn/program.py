@@ -16,6 +16,10 @@ from pyaed.nn.lowering import Fields, Step, View, lower
 from pyaed.nn.memory import assign, fold_pads
 from pyaed.nn.plan import Block
 
+#: The largest network that is accepted: far above what a microcontroller computes, within seconds of a host.
+MAX_ARENA = 1 << 27  # bytes
+MAX_MACS = 1 << 36  # of one inference
+
 IO_TYPES = {"int8": "AED_NN_INT8", "uint8": "AED_NN_UINT8", "float32": "AED_NN_FLOAT32"}
 
 
@@ -118,7 +122,8 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
     Raises
     ------
     UserError
-        An operator, type or shape is not supported; the message names operator, tensor and shape.
+        An operator, type or shape is not supported; the message names operator, tensor and shape. Or the network is larger
+        than `MAX_ARENA` or `MAX_MACS`.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise UserError(
@@ -175,6 +180,12 @@ def lower_all(graph: Graph) -> tuple[list[Step], dict[int, int]]:
 def place(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
     """Return the Program of lowered steps: every tensor and scratch area has its place in the arena."""
     layout = assign(graph, steps, views)
+    for needed, limit, unit in (
+        (layout.size, MAX_ARENA, "bytes of memory"),
+        (sum(step.macs for step in steps), MAX_MACS, "multiply-accumulates"),
+    ):
+        if needed > limit:
+            raise UserError(f"{graph.name}: an inference takes {needed} {unit}; at most {limit} are accepted")
 
     def value(index: int) -> Value:
         tensor = graph.tensors[index]

@@ -72,8 +72,7 @@ def concatenation(graph: Graph, op: Operator) -> Step:
     expect_shape(graph, op, -rank <= axis < rank, y)
     axis %= rank
     if op.name == "PACK":
-        expected = [(*y.shape[:axis], *y.shape[axis + 1 :])] * y.shape[axis]
-        ok = [x.shape for x in inputs] == expected
+        ok = len(inputs) == y.shape[axis] and {x.shape for x in inputs} == {(*y.shape[:axis], *y.shape[axis + 1 :])}
     else:
         ok = all(x.shape[:axis] + x.shape[axis + 1 :] == y.shape[:axis] + y.shape[axis + 1 :] for x in inputs)
         ok = ok and all(len(x.shape) == rank for x in inputs) and sum(x.shape[axis] for x in inputs) == y.shape[axis]
