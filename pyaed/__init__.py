@@ -4,7 +4,6 @@ The public names are listed in `__all__` and described in docs/api.md. Each load
 """
 
 from importlib import import_module
-from typing import Any
 
 #: Public name -> where it is, as module and attribute.
 _NAMES = {
@@ -32,9 +31,9 @@ _NAMES = {
 __all__ = sorted(_NAMES)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
-        value = _version()
+        value: object = _version()
     elif name in _NAMES:
         module, attribute = _NAMES[name]
         value = getattr(import_module(module), attribute)
