@@ -74,3 +74,10 @@ def test_the_changelog_has_its_form(heading):
     kinds = re.findall(r"^### (.+)$", section, re.M)
     assert kinds
     assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_version_to_come_is_the_same_everywhere():
+    """Without a tag a build has the version that the change log announces."""
+    fallback = re.search(r'^fallback_version = "(.+)\.dev0"$', (ROOT / "pyproject.toml").read_text(), re.M)
+    announced = re.search(r"^This will be ([\d.]+\d)\.", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert fallback[1] == announced[1]
