@@ -13,6 +13,10 @@ PadMode = Literal["constant", "reflect", "edge"]
 PAD_MODES: tuple[PadMode, ...] = ("constant", "reflect", "edge")
 NORMS = (None, "slaney")
 FULL_SCALE, CLIP_MAXIMUM = "full_scale", "max"
+
+#: Settings that came after 0.1.0 -> the value under which all is as it was without them. With that value they stand in
+#: no dict and no hash, so that models of before stay what they are.
+LATER: dict[str, Any] = {}
 KINDS: dict[object, type[int] | type[float] | type[bool] | type[str]] = {int: int, float: float, bool: bool, str: str}
 
 
@@ -140,6 +144,7 @@ class FeatureSpec:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "FeatureSpec":
         """Make a specification from :meth:`to_dict`'s result; an unknown or missing key is a `UserError`."""
+        settings = {**LATER, **settings}
         names = [field.name for field in dataclasses.fields(cls)]
         for key in settings:
             if key not in names:
@@ -164,8 +169,8 @@ class FeatureSpec:
         return cls(sample_rate=preprocessing.target_rate, **feature_extraction.model_dump())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values, in a fixed order."""
-        return dataclasses.asdict(self)
+        """Return the settings as plain JSON values, in a fixed order; see `LATER`."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k not in LATER or v != LATER[k]}
 
     @property
     def n_features(self) -> int:

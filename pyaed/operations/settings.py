@@ -1,5 +1,6 @@
 """What a model says about itself, what the configuration says, and what a run was made with."""
 
+import dataclasses
 import datetime
 import importlib.metadata
 import logging
@@ -64,7 +65,7 @@ def model_settings(config: Config, path: Path, names_needed: bool = True) -> Mod
         )
     differences = []
     for section, theirs in (
-        ("feature_extraction", {**carried.features.to_dict()}),
+        ("feature_extraction", dataclasses.asdict(carried.features)),
         ("preprocessing", {**carried.preprocessing}),
     ):
         ours = getattr(config, section)

@@ -1,5 +1,6 @@
 """What a model carries about itself: round trips, and everything that may be wrong with it."""
 
+import dataclasses
 import json
 import zipfile
 from dataclasses import replace
@@ -10,7 +11,7 @@ from support import images
 
 from pyaed import artefact
 from pyaed.artefact import FORMAT_VERSION, ModelMetadata, files
-from pyaed.dsp import FeatureSpec, feature_hash, identity
+from pyaed.dsp import FeatureSpec, feature_hash, identity, spec
 from pyaed.errors import UserError
 from pyaed.nn import Engine
 
@@ -283,3 +284,13 @@ def test_unusable_files(tmp_path):
         artefact.read(tmp_path / "missing.keras")
     with pytest.raises(UserError, match="not a model file"):
         artefact.read(__file__)
+
+
+def test_a_later_setting_orphans_no_model(monkeypatch):
+    """As if `include_last_patch` had come after 0.1.0: a model of before has no such key, nor one of today without it."""
+    monkeypatch.setattr(spec, "LATER", {"include_last_patch": False})
+    plain, changed = SETTINGS.features, replace(SETTINGS.features, include_last_patch=True)
+    before = {k: v for k, v in dataclasses.asdict(plain).items() if k != "include_last_patch"}
+    assert plain.to_dict() == before  # which is what the hash is over
+    assert FeatureSpec.from_dict(before) == plain
+    assert FeatureSpec.from_dict(changed.to_dict()) == changed
