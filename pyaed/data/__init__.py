@@ -3,10 +3,10 @@
 from pyaed.data.cache import cache_entries, cache_limit, cache_root, prune
 from pyaed.data.check import Finding, check_clips, shared_clips, summary
 from pyaed.data.clips import Clip, ClipSet, list_clips
-from pyaed.data.decode import decode
+from pyaed.data.decode import Remark, decode, read_sound, say_remarks
 from pyaed.data.esc import Selection, read_clips
 from pyaed.data.features import PatchSet, extract_features
-from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings
+from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings, read_pcm
 from pyaed.data.sets import Sets, read_sets
 from pyaed.data.splits import Splits, split, stratified_split
 from pyaed.data.store import Patches, PatchStore
@@ -18,6 +18,7 @@ __all__ = [
     "PatchSet",
     "PatchStore",
     "Patches",
+    "Remark",
     "Selection",
     "Sets",
     "Splits",
@@ -34,7 +35,10 @@ __all__ = [
     "preprocessing_settings",
     "prune",
     "read_clips",
+    "read_pcm",
     "read_sets",
+    "read_sound",
+    "say_remarks",
     "shared_clips",
     "split",
     "stratified_split",

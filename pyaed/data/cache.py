@@ -10,6 +10,7 @@ import threading
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -18,7 +19,7 @@ from pyaed.errors import UserError
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2  # part of every key: a change of layout or meaning makes old entries invisible
+FORMAT_VERSION = 3  # part of every key: a change of layout or meaning makes old entries invisible
 DEFAULT_LIMIT_GIB = 20.0
 CHECK_BYTES = 4  # CRC-32, little-endian
 
@@ -45,10 +46,10 @@ def check_of(body: bytes | memoryview) -> bytes:
     return zlib.crc32(body).to_bytes(CHECK_BYTES, "little")
 
 
-def load_entry(path: Path) -> np.ndarray | None:
-    """Read an array, or return None when there is none or the file isn't what was written.
+def load_entry(path: Path) -> tuple[np.ndarray, Any] | None:
+    """Read an array and what was said about it, or return None when there is none or the file isn't what was written.
 
-    An entry is a .npy file followed by the CRC-32 of its bytes.
+    An entry is a .npy file followed by JSON, which may be empty, and by the CRC-32 of both.
     """
     try:
         data = path.read_bytes()
@@ -63,14 +64,21 @@ def load_entry(path: Path) -> np.ndarray | None:
     if not len(body) or check_of(body) != check:
         log.warning("feature cache: %s is damaged; computing again", path)
         return None
-    array: np.ndarray = np.load(io.BytesIO(body), allow_pickle=False)
-    return array
+    buffer = io.BytesIO(body)
+    array: np.ndarray = np.load(buffer, allow_pickle=False)
+    said = buffer.read()
+    return array, json.loads(said) if said else None
 
 
-def save_entry(path: Path, array: np.ndarray) -> bool:
-    """Write an array atomically; return False, and say so in the log, when the cache can't be written."""
+def save_entry(path: Path, array: np.ndarray, said: object = None) -> bool:
+    """Write an array and what is said about it, anything JSON can hold, atomically.
+
+    Returns False, and says so in the log, when the cache can't be written.
+    """
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
+    if said:
+        buffer.write(json.dumps(said).encode())
     buffer.write(check_of(buffer.getbuffer()))
     # A file beside the entry: atomic_path's folder would cost more than the features of a short clip.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")

@@ -7,17 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from pyaed.data.clips import Clip, ClipSet
-from pyaed.data.decode import decode
-from pyaed.data.preprocess import preprocess, preprocessing_settings
-from pyaed.dsp import FeatureSpec
+from pyaed.data.decode import CLIPPED_SHARE, read_sound
+from pyaed.data.preprocess import preprocess, preprocessing_settings, why_silent
+from pyaed.dsp import FeatureSpec, to_int16
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.progress import progress
 from pyaed.workers import executor
 
 CLIPPED_RUN = 4  # samples in a row at the clip's peak, which no microphone delivers by itself
-CLIPPED_SHARE = 1e-3
-FULL_SCALE = 0.99
+FULL_SCALE = 32440  # 0.99
+ROUNDING = 3  # int16 steps between the samples of a clipped stretch
+OFFSET = 0.01  # of full scale; preprocessing.top_db is 60 dB below the loudest frame
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class Finding:
     text: str
 
 
-PROBLEMS = ("missing", "unreadable", "silent", "too short", "clipped", "duplicate")
+PROBLEMS = (
+    "missing", "unreadable", "truncated", "silent", "too short", "scaled", "overload", "clipped", "cancelling", "one-sided",
+    "offset", "duplicate",
+)  # fmt: skip
 
 
 def check_clips(clips: ClipSet, preprocessing: object, spec: FeatureSpec, workers: int | None = None) -> list[Finding]:
@@ -48,8 +52,9 @@ def check_clips(clips: ClipSet, preprocessing: object, spec: FeatureSpec, worker
     Returns
     -------
     list of Finding
-        Unreadable, silent, clipped (a thousandth of the samples, in runs of four and more, at a peak near full scale),
-        too short for one patch after preprocessing, or with the same content as an earlier clip.
+        Unreadable, silent, clipped (a thousandth of a channel's int16 samples, in runs of four and more, at a peak near
+        full scale), with an offset, too short for one patch after preprocessing, with the same content as an earlier
+        clip, or with one of `pyaed.data.decode.REMARKS` that matters.
     """
     settings = preprocessing_settings(preprocessing)
 
@@ -59,17 +64,21 @@ def check_clips(clips: ClipSet, preprocessing: object, spec: FeatureSpec, worker
         except OSError as error:
             return "", [Finding("missing", clip.name, error.strerror or str(error))]
         try:
-            audio = decode(clip.path, settings["target_rate"])
+            sound = read_sound(clip.path, settings["target_rate"])
         except UserError as error:
             return digest, [Finding("unreadable", clip.name, str(error))]
-        found = []
-        pcm = preprocess(audio, settings["target_rate"], settings)
+        found = [Finding(r.kind, clip.name, r.detail) for r in sound.remarks if r.kind in PROBLEMS]
+        pcm = preprocess(sound.audio, settings["target_rate"], settings)
         if not pcm.any():
-            found.append(Finding("silent", clip.name, "no sample reaches one step of 16 bits"))
+            found.append(Finding("silent", clip.name, why_silent(sound.remarks)))
         elif not spec.n_patches(len(pcm)):
             seconds, needed = len(pcm) / spec.sample_rate, spec.min_samples / spec.sample_rate
             found.append(Finding("too short", clip.name, f"{seconds:.2f} s, one patch needs {needed:.3f} s"))
-        share = clipped_share(audio)
+        offset = float(np.abs(sound.native.mean(axis=0)).max())
+        if offset > OFFSET and spec.n_patches(len(pcm)):
+            text = f"its mean is {offset:.1%} of full scale; silence is not recognised over it"
+            found.append(Finding("offset", clip.name, text))
+        share = max(clipped_share(channel) for channel in sound.native.T)
         if share > CLIPPED_SHARE:
             found.append(Finding("clipped", clip.name, f"{share:.1%} of the samples stand at the limit"))
         return digest, found
@@ -86,16 +95,16 @@ def check_clips(clips: ClipSet, preprocessing: object, spec: FeatureSpec, worker
     return findings
 
 
-def clipped_share(audio: npt.NDArray[np.float32]) -> float:
-    """Return the share of samples in runs of at least `CLIPPED_RUN` at a peak near full scale."""
-    level = np.abs(audio)
-    peak = level.max(initial=0.0)
+def clipped_share(channel: npt.NDArray[np.float32]) -> float:
+    """Return the share of a channel's samples, as int16, in runs of at least `CLIPPED_RUN` at a peak near full scale."""
+    level = np.abs(to_int16(channel).astype(np.int32))
+    peak = level.max(initial=0)
     if peak < FULL_SCALE:
         return 0.0
-    at = np.concatenate(([False], level >= peak * 0.9999, [False]))
+    at = np.concatenate(([False], level >= peak - ROUNDING, [False]))
     edges = np.flatnonzero(at[1:] != at[:-1]).reshape(-1, 2)
     runs = edges[:, 1] - edges[:, 0]
-    return float(runs[runs >= CLIPPED_RUN].sum() / len(audio))
+    return float(runs[runs >= CLIPPED_RUN].sum() / len(channel))
 
 
 def shared_clips(sets: dict[str, ClipSet]) -> list[str]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ import soxr
 
 from pyaed.data.cache import cache_limit, cache_root, entry_key, entry_path, load_entry, prune, save_entry
 from pyaed.data.clips import Clip, ClipSet, listing
-from pyaed.data.preprocess import load_pcm, preprocessing_settings
+from pyaed.data.decode import Remark, say_remarks
+from pyaed.data.preprocess import preprocessing_settings, read_pcm
 from pyaed.data.store import Patches, PatchStore
 from pyaed.dsp import FeatureSpec, feature_hash
 from pyaed.errors import UserError
@@ -109,7 +110,7 @@ def extract_features(
     Returns
     -------
     PatchSet
-        Clips in the given order.
+        Clips in the given order. What reading changed about the sound is told in one line of the log a set and kind.
 
     Raises
     ------
@@ -132,13 +133,15 @@ def extract_features(
     good: list[Clip] = []
     counts: list[int] = []
     bad: list[tuple[Clip, str]] = []
+    remarks: dict[str, tuple[Remark, ...]] = {}
     for clip, result in zip(clips, progress(executor(workers).map(cached, clips), len(clips), label, "clips")):
         if isinstance(result, str):
             bad.append((clip, result))
         else:
-            patches.append(result)
+            patches.append(result.patches)
             good.append(clip)
-            counts.append(len(result))
+            counts.append(len(result.patches))
+            remarks[clip.name] = result.remarks
 
     if cache and cached.hits < len(clips):
         count, removed = prune(folder, limit)
@@ -146,6 +149,7 @@ def extract_features(
             log.info("feature cache: %d entries (%d bytes) removed to stay under the limit", count, removed)
     if bad:
         _leave_out(bad, len(clips), skip_bad)
+    say_remarks(label, remarks)
     log.info("%s: %d clips, %d patches, %d clips from the cache", label, len(good), len(patches), cached.hits)
     return PatchSet(patches, np.repeat(np.arange(len(good), dtype=np.int32), counts), tuple(good), tuple(bad))
 
@@ -161,6 +165,13 @@ def _leave_out(bad: Sequence[tuple[Clip, str]], n_clips: int, allowed: bool) -> 
     log.warning("%d of %d clips left out", len(bad), n_clips)
 
 
+class _Made(NamedTuple):
+    """One clip's patches, float32 (n_patches, n_features, patch_length), and what reading the clip changed."""
+
+    patches: npt.NDArray[np.float32]
+    remarks: tuple[Remark, ...]
+
+
 class _Cached:
     """Patches of one clip, or the reason why there are none; shared by the threads."""
 
@@ -169,13 +180,13 @@ class _Cached:
         self.hits = 0
         self._lock = threading.Lock()
 
-    def __call__(self, clip: Clip) -> npt.NDArray[np.float32] | str:
+    def __call__(self, clip: Clip) -> _Made | str:
         try:
             return self._patches(clip)
         except UserError as error:
             return str(error)
 
-    def _patches(self, clip: Clip) -> npt.NDArray[np.float32]:
+    def _patches(self, clip: Clip) -> _Made:
         spec = self.frontend.spec
         folder = self.folder  # another thread may give the cache up meanwhile
         if folder is None:
@@ -191,19 +202,19 @@ class _Cached:
             decoder=[soundfile.__libsndfile_version__, soxr.__version__],
         )
         path = entry_path(folder, key)
-        patches = load_entry(path)
-        if patches is not None and patches.dtype == np.float32 and patches.shape[1:] == tuple(spec.patch_shape):
+        entry = load_entry(path)
+        if entry is not None and entry[0].dtype == np.float32 and entry[0].shape[1:] == tuple(spec.patch_shape):
             with self._lock:
                 self.hits += 1
-            return patches
-        patches = self._compute(clip)
-        if not save_entry(path, patches):
+            return _Made(entry[0], tuple(Remark(*said) for said in entry[1] or ()))
+        made = self._compute(clip)
+        if not save_entry(path, made.patches, made.remarks):
             self.folder = None
-        return patches
+        return made
 
-    def _compute(self, clip: Clip) -> npt.NDArray[np.float32]:
+    def _compute(self, clip: Clip) -> _Made:
         spec = self.frontend.spec
-        pcm = load_pcm(clip.path, self.settings)
+        pcm, remarks = read_pcm(clip.path, self.settings)
         if not spec.n_patches(len(pcm)):
             rate = spec.sample_rate
             needed = spec.min_samples
@@ -212,4 +223,4 @@ class _Cached:
                 f"{needed / rate:.3f} s; preprocessing.min_length={np.ceil(needed / rate * 10) / 10:g} repeats short "
                 "clips to that many seconds"
             )
-        return self.frontend(pcm)
+        return _Made(self.frontend(pcm), remarks)

@@ -1,13 +1,13 @@
 """Time-domain preprocessing: silence removal, lengthening, int16."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pyaed.data.decode import decode
+from pyaed.data.decode import Remark, read_sound
 from pyaed.dsp import to_int16
 from pyaed.errors import UserError, nearest
 
@@ -141,8 +141,15 @@ def preprocess(audio: npt.NDArray[np.float32], rate: int, preprocessing: object)
     return to_int16(audio)
 
 
+class Pcm(NamedTuple):
+    """A clip as features are computed of it: `samples` int16 (n,), and what reading it changed."""
+
+    samples: npt.NDArray[np.int16]
+    remarks: tuple[Remark, ...]
+
+
 def load_pcm(path: str | os.PathLike[str], preprocessing: object) -> npt.NDArray[np.int16]:
-    """Decode and preprocess one clip.
+    """Decode and preprocess one clip; `read_pcm` also says what that changed about the sound.
 
     Returns
     -------
@@ -154,12 +161,24 @@ def load_pcm(path: str | os.PathLike[str], preprocessing: object) -> npt.NDArray
     UserError
         When the clip can't be decoded or is silent throughout.
     """
+    return read_pcm(path, preprocessing).samples
+
+
+def read_pcm(path: str | os.PathLike[str], preprocessing: object) -> Pcm:
+    """Decode and preprocess one clip, with the remarks of `pyaed.data.decode`."""
     settings = preprocessing_settings(preprocessing)
-    audio = decode(path, settings["target_rate"], settings["max_length"])
-    pcm = preprocess(audio, settings["target_rate"], settings)
+    sound = read_sound(path, settings["target_rate"], settings["max_length"])
+    pcm = preprocess(sound.audio, settings["target_rate"], settings)
     if not pcm.any():
-        raise UserError(f"{path} is silent: no sample reaches one step of 16 bits")
-    return pcm
+        raise UserError(f"{path} is silent: {why_silent(sound.remarks)}")
+    return Pcm(pcm, sound.remarks)
+
+
+def why_silent(remarks: Sequence[Remark]) -> str:
+    """Say why nothing is left of a clip."""
+    if any(remark.kind == "cancelling" for remark in remarks):
+        return "its channels are of opposite sign and cancel in the mono mix; keep one of them"
+    return "no sample reaches one step of 16 bits"
 
 
 def _repeat(audio: npt.NDArray[np.float32], n_samples: int) -> npt.NDArray[np.float32]:

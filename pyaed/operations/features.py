@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyaed.data import list_clips, load_pcm
+from pyaed.data import list_clips, read_pcm, say_remarks
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.dsp.tables import hz_to_mel, mel_to_hz
 from pyaed.errors import UserError
@@ -53,7 +53,8 @@ def write_features(path: str | Path, spec: FeatureSpec, preprocessing: object, f
 
 def _write_one(path: Path, front_end: FrontEnd, preprocessing: object, stem: Path) -> list[Path]:
     spec = front_end.spec
-    pcm = load_pcm(path, preprocessing)
+    pcm, remarks = read_pcm(path, preprocessing)
+    say_remarks("features", {path.name: remarks})
     frames = front_end.log_mel(pcm)
     patches = front_end.patches(frames)
     if not len(patches):

@@ -94,7 +94,8 @@ def _pcm(play: Path, settings: ModelMetadata, seconds: float | None) -> npt.NDAr
     from pyaed import data
 
     whole = {**settings.preprocessing, "top_db": None, "max_length": None, "trim_last_second": False, "min_length": 0}
-    pcm = data.load_pcm(play, whole)
+    pcm, remarks = data.read_pcm(play, whole)
+    data.say_remarks("monitor", {play.name: remarks})
     return pcm if seconds is None else pcm[: round(seconds * settings.features.sample_rate)]
 
 
