@@ -2,27 +2,26 @@
 
 import ast
 import copy
-import os
 import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from pyaed.config import document
+from pyaed.config.document import Origins, Tree
 from pyaed.config.schema import OPERATION_MODES, Config, uses
 from pyaed.config.spellings import settle
+from pyaed.config.variables import Variables
 from pyaed.errors import UserError, nearest
+from pyaed.files import read_bytes
 
-_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
-MAX_VALUES = 100_000  # more than any configuration has; YAML aliases can stand for billions
+MAX_PROBLEMS = 100  # that are told of one file
 
-Tree = dict[str, Any]  # what YAML gives: mappings, lists, text, numbers, switches
-Origins = dict[tuple[str, ...], str]
 Location = tuple[int | str, ...]  # keys, and places in lists
+Problem = str | ErrorDetails
 
 
 def load(path: str | Path | None, overrides: Sequence[str] = (), mode: str | None = None) -> Config:
@@ -78,26 +77,28 @@ def parse(tree: Tree, source: str = "configuration", origins: Origins | None = N
         See `load`.
     """
     origins = dict(origins or {})
-    problems: list[tuple[Location, str]] = []
+    problems: list[tuple[Location, Problem]] = []
     tree, moved = settle(tree, origins)
-    tree = _normalise(tree, (), tree, problems)
+    tree = _normalise(tree, (), Variables(tree), problems)
     mode = mode or (tree.get("operation_mode") if tree.get("operation_mode") in OPERATION_MODES else None)
     config: Config | None = None
     while config is None:
         try:
             config = Config.model_validate(tree)
         except ValidationError as error:
-            found = [(item["loc"], _message(item)) for item in error.errors()]
+            found = [(item["loc"], item) for item in error.errors()]
             unused = {str(loc[0]) for loc, _ in found if loc and not uses(mode, str(loc[0]))} & set(Config.model_fields)
             problems += found
             if not unused:
                 break
             tree = {key: value for key, value in tree.items() if key not in unused}
     texts: dict[bool, list[str]] = {True: [], False: []}  # by whether the operation looks at the section
-    for location, message in problems:
+    for location, problem in problems:
         keys = tuple(str(part) for part in location)
         where = next((origins[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in origins), source)
-        texts[not keys or keys[0] not in Config.model_fields or uses(mode, keys[0])].append(f"{where}: {message}")
+        lines = texts[not keys or keys[0] not in Config.model_fields or uses(mode, keys[0])]
+        if len(lines) < MAX_PROBLEMS:
+            lines.append(f"{where}: {problem if isinstance(problem, str) else _message(problem)}")
     if config is None or texts[True]:
         raise UserError("\n".join(dict.fromkeys(texts[True])))
     config._notes = moved + [
@@ -108,57 +109,13 @@ def parse(tree: Tree, source: str = "configuration", origins: Origins | None = N
 
 def _read(path: Path) -> tuple[Tree, Origins]:
     """Return a file's tree and the line of each of its keys."""
+    if not path.exists():
+        raise UserError(f"configuration file not found: {path}{_similar_file(path)}")
+    content = read_bytes(path, document.MAX_BYTES, "configuration file")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"configuration file not found: {path}{_similar_file(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+        return document.read(content.decode("utf-8-sig"), str(path))
+    except UnicodeDecodeError as error:
         raise UserError(f"cannot read the configuration file {path}: {error}") from None
-    try:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                return {}, {}
-            origins: Origins = {}
-            _locate(node, (), path, origins)
-            tree = loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {_yaml_error(error)}") from None
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply") from None
-    except ValueError as error:  # a date that doesn't exist, for instance
-        raise UserError(f"{path}: not valid YAML: {error}") from None
-    if not isinstance(tree, dict):
-        raise UserError(f"{path}: expected sections such as 'general:', got a {type(tree).__name__}")
-    return tree, origins
-
-
-def _yaml_error(error: yaml.YAMLError) -> str:
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return " ".join(str(error).split())
-    mark = error.problem_mark
-    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
-
-
-def _locate(node: yaml.Node, keys: tuple[str, ...], path: Path, origins: Origins) -> None:
-    if len(origins) > MAX_VALUES:
-        raise UserError(f"{path}: more than {MAX_VALUES} values; a YAML alias stands for too many")
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*keys, str(key.value))
-            where = f"{path}, line {key.start_mark.line + 1}"
-            if inner in origins and origins[inner] != where:
-                raise UserError(f"{where}: {'.'.join(inner)} stands here and in {origins[inner].rpartition(', ')[2]}")
-            origins[inner] = where
-            _locate(value, inner, path, origins)
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            inner = (*keys, str(i))
-            origins[inner] = f"{path}, line {value.start_mark.line + 1}"
-            _locate(value, inner, path, origins)
 
 
 def _similar_file(path: Path) -> str:
@@ -200,51 +157,24 @@ def _value(text: str, override: str) -> Any:
     """Read an override's value: YAML's lists, mappings, quotes, numbers and switches; anything else is text as it is."""
     text = text.strip()
     try:
-        value = yaml.safe_load(text) if text else None
-    except (yaml.YAMLError, ValueError):
+        value = document.value(text) if text else None
+    except ValueError:
         if text[0] in "[{'\"":
             raise UserError(f"override '{override}': the value is not valid YAML") from None
         return text
     return value if text[:1] in ("[", "{", "'", '"') or value is None or isinstance(value, (bool, int, float)) else text
 
 
-def _expand(text: str, tree: Tree) -> str:
-    """Replace ``${NAME}``, ``${oc.env:NAME,default}``, ``${now:%Y}`` and ``${section.key}``; the inner one first."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1).strip()
-        if name.startswith("now:"):
-            return time.strftime(name[4:])
-        name, comma, default = re.sub(r"^(oc\.)?env:", "", name).partition(",")
-        if name in os.environ:
-            return os.environ[name]
-        node: Any = tree
-        for key in name.split("."):
-            node = node.get(key) if isinstance(node, dict) else None
-        if isinstance(node, (str, int, float)) and str(node) != text:
-            return str(node)
-        if comma:
-            return default.strip()
-        raise UserError(f"${{{name}}}: the environment variable {name} is not set{nearest(name, os.environ)}")
-
-    for _ in range(10):
-        expanded = _VARIABLE.sub(value, text)
-        if expanded == text:
-            break
-        text = expanded
-    return text
-
-
-def _normalise(value: Any, location: Location, tree: Tree, problems: list[tuple[Location, str]]) -> Any:
+def _normalise(value: Any, location: Location, variables: Variables, problems: list[tuple[Location, Problem]]) -> Any:
     """Expand variables and read the spellings that ST's files use: 'None', ' chain_eqe', '(64, 96, 1)'."""
     if isinstance(value, dict):
-        return {str(key): _normalise(item, (*location, str(key)), tree, problems) for key, item in value.items()}
+        return {str(key): _normalise(item, (*location, str(key)), variables, problems) for key, item in value.items()}
     if isinstance(value, list):
-        return [_normalise(item, (*location, i), tree, problems) for i, item in enumerate(value)]
+        return [_normalise(item, (*location, i), variables, problems) for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
     try:
-        text = _expand(value, tree).strip()
+        text = variables.expand(value).strip()
     except UserError as error:
         problems.append((location, f"{'.'.join(map(str, location))}: {error}"))
         return None
