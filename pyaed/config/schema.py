@@ -79,6 +79,8 @@ class Section(BaseModel):
 class General(Section):
     project_name: str = "aed_project"
     model_path: PathText | None = None
+    # pyaed: which axis a model has first that takes frames x mels, or flat features
+    input_layout: Literal["mels_first", "frames_first"] | None = None
     logs_dir: PathText = "logs"
     saved_models_dir: PathText = "saved_models"
     global_seed: Integer = 120

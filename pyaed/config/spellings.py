@@ -8,6 +8,7 @@ Keys = tuple[str, ...]
 #: Their place -> ours. A place that is taken already is left to the schema's message.
 MOVES: dict[Keys, Keys] = {
     ("model", "model_path"): ("general", "model_path"),
+    ("general", "class_names"): ("dataset", "class_names"),
     ("model", "model_name"): ("training", "model", "name"),
     ("model", "input_shape"): ("training", "model", "input_shape"),
     ("model", "pretrained"): ("training", "model", "pretrained_weights"),

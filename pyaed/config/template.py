@@ -12,6 +12,7 @@ TEMPLATE = """\
 general:
   project_name: my_detector
   model_path:            # a model to start from: .keras, .h5 (float) or .tflite (int8)
+  input_layout:          # of a model without metadata: mels_first or frames_first; default: by its shape
   global_seed: 120
 
 # training, evaluation, quantization, prediction, benchmarking, deployment,

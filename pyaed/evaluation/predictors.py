@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pyaed.artefact import Input, Scores
+from pyaed.artefact.ends import FRAMES_FIRST
 from pyaed.errors import UserError
 from pyaed.progress import progress
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 Predictor = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 BATCH = 32
+AS_IT_IS = Input(), Scores()
+IO_DTYPES = (np.int8, np.uint8, np.float32)
 
 
 class Network(Protocol):
@@ -83,7 +87,11 @@ def keras_predictor(model: Any) -> Predictor:
 
 
 def tflite_predictor(
-    path: str | os.PathLike[str], reference: bool = False, num_threads: int | None = None
+    path: str | os.PathLike[str],
+    reference: bool = False,
+    num_threads: int | None = None,
+    taken: Input = AS_IT_IS[0],
+    scores: Scores = AS_IT_IS[1],
 ) -> Predictor:
     """Predict with TensorFlow Lite (needs TensorFlow, extra `train`).
 
@@ -98,6 +106,10 @@ def tflite_predictor(
         Use the reference kernels; the default is TensorFlow Lite's optimized ones.
     num_threads : int, optional
         Default: one for the reference kernels, else what TensorFlow Lite chooses.
+    taken : Input
+        How patches become the input.
+    scores : Scores
+        How the output becomes one score a class.
     """
     from pyaed.dsp import quantize
     from pyaed.models.keras import import_tensorflow, quiet_stderr
@@ -117,21 +129,27 @@ def tflite_predictor(
         raise UserError(f"TensorFlow Lite can't load {path}: {str(error).splitlines()[0]}") from error
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     shape = tuple(source["shape"][1:])
+    for end in (source, sink):
+        if end["dtype"] not in IO_DTYPES or (end["dtype"] != np.float32 and not end["quantization"][0]):
+            raise UserError(
+                f"{path}: '{end['name']}' is {np.dtype(end['dtype']).name} with the scale {end['quantization'][0]}, expected "
+                "int8 or uint8 with a scale, or float32"
+            )
 
     def predict(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if patches[0].size != np.prod(shape):
             raise UserError(f"the patches have the shape {patches.shape[1:]}, but {path} takes {shape}")
-        x = patches
+        x = patches.transpose(0, 2, 1) if taken.layout == FRAMES_FIRST else patches
         if source["dtype"] != np.float32:
             scale, zero_point = source["quantization"]
-            x = quantize(patches, scale, zero_point, source["dtype"])
+            x = quantize(np.ascontiguousarray(x), scale, zero_point, source["dtype"])
         rows = []
         for patch in x:
             interpreter.set_tensor(source["index"], patch.reshape(1, *shape))
             interpreter.invoke()
             rows.append(interpreter.get_tensor(sink["index"])[0].ravel())
         out = np.stack(rows)
-        return out if sink["dtype"] == np.float32 else _dequantize(out, *sink["quantization"])
+        return scores.apply(out if sink["dtype"] == np.float32 else _dequantize(out, *sink["quantization"]))
 
     return predict
 

@@ -9,6 +9,7 @@ from pyaed.dsp import FeatureSpec, feature_hash
 from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.operations.board import deploy_emulated, emulated
+from pyaed.operations.model import quantized_model
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 
@@ -53,12 +54,12 @@ def benchmark(
     path = needed(run.quantized_model, "a quantized model (.tflite)")
     if (current_ma is not None and current_ma <= 0) or voltage <= 0:
         raise UserError("current and voltage: expected more than 0")
-    settings = model_settings(run.config, path, names_needed=False)
-    program = nn.compile_graph(nn.read_tflite(path))
+    settings = model_settings(run, path, "number")
+    program = nn.compile_graph(quantized_model(run, path, settings, costs_only=True))
     estimate = None
     if port is None:
         _note_emulation(run.config.benchmarking.board)
-        deploy_emulated(run, run.config.benchmarking.board, settings)
+        deploy_emulated(run, run.config.benchmarking.board, settings, costs_only=True)
         estimate = _estimate(run, settings.features)
     with Board(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as board:
         if port:

@@ -15,6 +15,7 @@ from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.files import write_text
 from pyaed.operations.clips import read_sets
+from pyaed.operations.model import quantized_model
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = None) -> None:
+def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = None, costs_only: bool = False) -> None:
     """Generate the C of the quantized model and build the image of `deployment.hardware_setup.board` with it."""
     from pyaed import deploy as service
 
@@ -38,9 +39,10 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     hardware = run.config.deployment.hardware_setup
     configured = board == find_board(hardware.board).name
     options = service.check_options(board, hardware.options) if configured else []
-    settings = settings or model_settings(run.config, path)
+    settings = settings or model_settings(run, path)
+    model = quantized_model(run, path, settings, costs_only)
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
-    folder = service.generate(path, settings.features, settings, run.folder / "deployment", board, detector)
+    folder = service.generate(model, settings.features, settings, run.folder / "deployment", board, detector)
     run.image, run.image_of = service.build_image(folder, board, options), (path, board)
     _say(run, run.image)
 
@@ -55,10 +57,12 @@ def deploy_boards(run: Run) -> None:
         _say(run, service.build_image(run.folder / "deployment", emulated_board(described).name))
 
 
-def deploy_emulated(run: Run, configured: str | None = None, settings: ModelMetadata | None = None) -> None:
+def deploy_emulated(
+    run: Run, configured: str | None = None, settings: ModelMetadata | None = None, costs_only: bool = False
+) -> None:
     """Build the image of the board that is emulated for a configured one (`deployment.hardware_setup.board`)."""
     board = find_board(configured or run.config.deployment.hardware_setup.board)
-    deploy(run, emulated_board(board).name, settings)
+    deploy(run, emulated_board(board).name, settings, costs_only)
 
 
 def _say(run: Run, image: "Image") -> None:
@@ -110,8 +114,8 @@ def verify(
     from pyaed.measure.verify import verify as service
 
     path = needed(run.quantized_model, "a quantized model (.tflite)")
-    settings = model_settings(run.config, path)
-    front_end, engine = FrontEnd(settings.features), nn.Engine(path)
+    settings = model_settings(run, path, "infer")
+    front_end, engine = FrontEnd(settings.features), nn.Engine(quantized_model(run, path, settings))
     clips = adversarial_clips(max(32000, settings.features.min_samples))
     if run.config.dataset.model_fields_set & {f"{part}_csv_path" for part in ("training", "test", "validation")}:
         names = [name for name in settings.class_names if name != settings.garbage_class]
@@ -139,7 +143,7 @@ def verify(
         with Board(port, baudrate) as board:
             report = compare(board)
     else:
-        deploy_emulated(run)
+        deploy_emulated(run, settings=settings)
         with emulated(run) as board:
             report = compare(board)
     run.echo(str(report))

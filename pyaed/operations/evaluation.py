@@ -13,6 +13,7 @@ from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, test_set
+from pyaed.operations.model import float_model, quantized_model, tflite_ends
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 
@@ -33,22 +34,24 @@ def evaluate(run: Run) -> None:
 
 def evaluate_float(run: Run) -> None:
     """Evaluate the run's float model on the test set."""
-    from pyaed import evaluation, models
+    from pyaed import evaluation
 
     path = needed(run.float_model, "a float model (.keras or .h5)")
-    settings = model_settings(run.config, path)
+    settings = model_settings(run, path, "infer")
+    model = float_model(run, path, settings)
     patches = features(run.config, settings, test_set(run.config, settings), "test features")
-    report(run, settings, patches, evaluation.keras_predictor(models.load(path)), "float")
+    report(run, settings, patches, evaluation.keras_predictor(model), "float")
 
 
 def evaluate_quantized(run: Run) -> None:
     """Evaluate the run's quantized model on the test set, by every target that `evaluation.target` names."""
     path = needed(run.quantized_model, "a quantized model (.tflite)")
-    settings = model_settings(run.config, path)
+    settings = model_settings(run, path, "infer")
+    tflite_ends(run, path, settings)  # what does not fit is refused before the features are computed
     patches, classified = test_patches(run, settings)
     suffix = " as device" if run.config.evaluation.as_device else ""
     for target in run.config.evaluation.target:
-        with predictor_of(run, path, target) as predictor:
+        with predictor_of(run, path, target, settings) as predictor:
             report(run, settings, patches, predictor, f"int8 {target}{suffix}", classified)
 
 
@@ -87,16 +90,17 @@ def report(
 
 
 @contextmanager
-def predictor_of(run: Run, path: Path, target: str) -> Iterator["Predictor"]:
+def predictor_of(run: Run, path: Path, target: str, settings: ModelMetadata) -> Iterator["Predictor"]:
     """Yield the predictor of a target: TensorFlow Lite's reference kernels, our engine, or the emulated board."""
     from pyaed import evaluation
     from pyaed.nn import Engine
 
     if target == "tflite":
-        yield evaluation.tflite_predictor(path, True, run.config.general.num_threads_tflite)
+        taken, scores = tflite_ends(run, path, settings)
+        yield evaluation.tflite_predictor(path, True, run.config.general.num_threads_tflite, taken, scores)
     elif target == "engine":
-        yield Engine(path).predict
+        yield evaluation.engine_predictor(Engine(quantized_model(run, path, settings)))
     else:
-        deploy_emulated(run)
+        deploy_emulated(run, settings=settings)
         with emulated(run) as board:
             yield evaluation.board_predictor(board)

@@ -33,7 +33,7 @@ class _Known(NamedTuple):
 
 
 def _known(run: Run, model: Path) -> _Known:
-    settings = model_settings(run.config, model)
+    settings = model_settings(run, model)
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
     return _Known(sha256(model), settings, detector)
 

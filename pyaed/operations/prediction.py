@@ -1,6 +1,7 @@
 """Decisions about unlabelled files: one a file, or the time line of a recording."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from pyaed.errors import UserError
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, whole
 from pyaed.operations.evaluation import predictor_of
+from pyaed.operations.model import float_model, tflite_ends
 from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pyaed.data import ClipSet, Patches
 
 log = logging.getLogger(__name__)
+
+Answer = Callable[["Patches"], npt.NDArray[np.float32]]
 
 
 def predict(run: Run) -> None:
@@ -32,13 +36,14 @@ def predict(run: Run) -> None:
     if config.prediction is None:
         raise UserError("prediction.test_files_path: missing; a sound file, a folder or a pattern is expected there")
     path = run.quantized_model or needed(run.float_model, "a model (.keras, .h5 or .tflite)")
-    settings = model_settings(config, path)
+    settings = model_settings(run, path)
     clips = data.list_clips(config.prediction.test_files_path)
     if config.prediction.timeline:
         _timeline(run, settings, path, config.prediction.target, clips)
         return
+    answer = _answerer(run, settings, path, config.prediction.target)
     patches = features(config, settings, clips, "features")
-    probabilities = _predict_patches(run, path, config.prediction.target, patches.patches)
+    probabilities = answer(patches.patches)
     decisions = evaluation.clip_decisions(
         probabilities,
         patches.clip_index,
@@ -53,16 +58,21 @@ def predict(run: Run) -> None:
     log.info("predictions: %s", target)
 
 
-def _predict_patches(run: Run, path: Path, target: str, patches: "Patches") -> npt.NDArray[np.float32]:
+def _answerer(run: Run, settings: ModelMetadata, path: Path, target: str) -> Answer:
+    """Return what gives the scores of patches; a model that does not fit is refused before features are computed."""
     from pyaed import evaluation
 
     batch = run.config.general.batch_size
     if path.suffix in FLOAT_SUFFIXES:
-        from pyaed import models
+        float_predictor = evaluation.keras_predictor(float_model(run, path, settings))
+        return lambda patches: evaluation.predict_patches(float_predictor, patches, batch=batch)
+    tflite_ends(run, path, settings)
 
-        return evaluation.predict_patches(evaluation.keras_predictor(models.load(path)), patches, batch=batch)
-    with predictor_of(run, path, target) as predictor:
-        return evaluation.predict_patches(predictor, patches, batch=batch)
+    def answer(patches: "Patches") -> npt.NDArray[np.float32]:
+        with predictor_of(run, path, target, settings) as predictor:
+            return evaluation.predict_patches(predictor, patches, batch=batch)
+
+    return answer
 
 
 def _timeline(run: Run, settings: ModelMetadata, path: Path, target: str, clips: "ClipSet") -> None:
@@ -82,10 +92,11 @@ def _timeline(run: Run, settings: ModelMetadata, path: Path, target: str, clips:
 def _host_hears(
     run: Run, settings: ModelMetadata, detector: DetectorSettings, path: Path, target: str, clips: "ClipSet"
 ) -> dict[str, list[dict[str, Any]]]:
+    answer = _answerer(run, settings, path, target)
     patches, classified = streamed(run.config, settings, detector, clips, "features")
     probabilities = np.zeros((len(patches), len(settings.class_names)), np.float32)
     if classified.any():
-        probabilities[classified] = _predict_patches(run, path, target, patches.patches[classified])
+        probabilities[classified] = answer(patches.patches[classified])
     events = {}
     for i, clip in enumerate(patches.clips):
         own = patches.clip_index == i
@@ -100,7 +111,7 @@ def _board_hears(
     from pyaed import data
     from pyaed.link import live
 
-    deploy_emulated(run)
+    deploy_emulated(run, settings=settings)
     with emulated(run) as board:
         return {
             clip.name: live.hear(board, data.load_pcm(clip.path, whole(settings)), settings.class_names, detector.crc)

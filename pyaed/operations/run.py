@@ -49,6 +49,8 @@ class Run:
         Of the model that was evaluated last.
     echo : callable
         Takes the text of results; notes on the way go to the log.
+    said : set of str
+        Warnings that are in the log already.
     """
 
     config: Config
@@ -61,12 +63,19 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list)
     settings: ModelMetadata | None = None
     echo: Callable[[str], None] = print
+    said: set[str] = field(default_factory=set)
 
     def built(self) -> "Image":
         """Return the image that was built last."""
         if self.image is None:
             raise RuntimeError("no image has been built")
         return self.image
+
+    def warn(self, text: str) -> None:
+        """Say once what was assumed."""
+        if text not in self.said:
+            self.said.add(text)
+            log.warning("%s", text)
 
 
 def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None) -> Run:

@@ -3,62 +3,56 @@
 import dataclasses
 import datetime
 import importlib.metadata
-import logging
 import platform
 import subprocess
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pyaed import __version__, artefact
 from pyaed.artefact import ModelMetadata
 from pyaed.config import Config
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
+from pyaed.operations.clips import read_sets
+from pyaed.operations.model import is_zoos
+from pyaed.operations.run import Run
 
 if TYPE_CHECKING:
     from pyaed.data import Sets
 
-log = logging.getLogger(__name__)
+Unnamed = Literal["refuse", "infer", "number"]
 
 
-def model_settings(config: Config, path: Path, names_needed: bool = True) -> ModelMetadata:
+def model_settings(run: Run, path: Path, unnamed: Unnamed = "refuse") -> ModelMetadata:
     """Return what a model says about itself; where it says nothing, what the configuration says.
 
-    Without `names_needed`, a model whose class names nobody gives gets placeholders; the log says so.
+    Parameters
+    ----------
+    run : Run
+    path : path
+    unnamed : {"refuse", "infer", "number"}
+        What is done about a model whose class names neither it nor the configuration gives: refuse it, take the
+        categories of the data set, or number the outputs. The log says so.
 
     Raises
     ------
     UserError
         When model and configuration disagree: the message names every key and both values.
     """
-    carried = artefact.read(path)
+    config, carried = run.config, artefact.read(path)
     if carried is None:
-        names = config.dataset.class_names
-        garbage = "other" if config.dataset.use_garbage_class else None
-        if names:
-            ordered = sorted(name for name in names if name != garbage) + ([garbage] if garbage else [])
-            log.info(
-                "%s carries no pyaed metadata: features and preprocessing are taken from the configuration, the class "
-                "order is alphabetical as in ST's zoo (%s)",
-                path.name,
-                ", ".join(ordered),
-            )
-        elif names_needed:
-            raise UserError(f"{path} carries no pyaed metadata; give dataset.class_names")
-        else:
-            ordered, garbage = _placeholders(config, path), None
+        names, garbage = _foreign_names(run, path, unnamed)
         if config.feature_extraction.to_db and "db_reference" not in config.feature_extraction.model_fields_set:
-            log.warning(
-                "%s: decibels are relative to full scale; ST's zoo trains relative to each clip's maximum, which no device "
-                "can know: feature_extraction.db_reference=max evaluates its models as published, on the host only",
-                path.name,
+            run.warn(
+                f"{path.name}: decibels are relative to full scale; ST's zoo trains relative to each clip's maximum, which no "
+                "device can know: feature_extraction.db_reference=max evaluates its models as published, on the host only"
             )
         return ModelMetadata(
             features=FeatureSpec.from_sections(config.feature_extraction, config.preprocessing),
             preprocessing=config.preprocessing.model_dump(),
-            class_names=tuple(ordered),
+            class_names=tuple(names),
             multi_label=config.dataset.multi_label,
             garbage_class=garbage,
             unknown_class_threshold=config.deployment.unknown_class_threshold,
@@ -87,25 +81,56 @@ def model_settings(config: Config, path: Path, names_needed: bool = True) -> Mod
     return carried
 
 
-def _placeholders(config: Config, path: Path) -> list[str]:
-    """Return names for the outputs of a `.tflite` that says nothing about itself, after a look at its input."""
+def _foreign_names(run: Run, path: Path, unnamed: Unnamed) -> tuple[list[str], str | None]:
+    """Return class names and garbage class of a model that says nothing about itself, and say what was assumed."""
+    config = run.config
+    garbage = "other" if config.dataset.use_garbage_class else None
+    given = list(config.dataset.class_names or ())
+    if given and is_zoos(path):
+        names = sorted(name for name in given if name != garbage)
+        order = "it is of ST's zoo, whose outputs are in alphabetical order, so they are taken to be"
+    elif given:
+        names = [name for name in given if name != garbage]
+        order = "its outputs are taken to be in the order of dataset.class_names:"
+    elif unnamed == "number":
+        return _placeholders(run, path), None
+    else:
+        names = _inferred_names(config, garbage) if unnamed == "infer" else []
+        if not names:
+            raise UserError(
+                f"{path} carries no pyaed metadata, and nothing says what its outputs are called: give dataset.class_names, "
+                "in the outputs' order"
+            )
+        order = "dataset.class_names is not given, so its outputs are taken to be the data set's classes in alphabetical order:"
+    names += [garbage] if garbage else []
+    run.warn(
+        f"{path.name} carries no pyaed metadata: {order} {', '.join(names)}; features and preprocessing are the "
+        "configuration's"
+    )
+    return names, garbage
+
+
+def _inferred_names(config: Config, garbage: str | None) -> list[str]:
+    """Return the categories of the configured data set, none where there is no data set."""
+    named = config.dataset.model_fields_set
+    if config.dataset.name != "fsd50k" and not any(f"{part}_csv_path" in named for part in ("training", "test")):
+        return []
+    return sorted(name for name in read_sets(config).class_names if name != garbage)
+
+
+def _placeholders(run: Run, path: Path) -> list[str]:
+    """Return names for the outputs of a `.tflite` that says nothing about itself."""
     from pyaed import nn
 
-    program = nn.compile_graph(nn.read_tflite(path))
+    graph, config = nn.read_tflite(path), run.config
+    size = sum(graph.tensors[i].size for i in graph.outputs)
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
-    shape = tuple(n for n in program.input.shape if n != 1)
-    if shape != tuple(n for n in spec.patch_shape if n != 1):
-        raise UserError(
-            f"{path} carries no pyaed metadata and takes patches of {' x '.join(map(str, shape))}, but "
-            f"feature_extraction.n_mels is {spec.n_mels} and feature_extraction.patch_length {spec.patch_length}: give the "
-            "section feature_extraction that it was trained with"
-        )
-    names = [f"class_{i}" for i in range(program.output.size)]
-    log.warning(
-        "%s carries no pyaed metadata and dataset.class_names is not given: its classes are called %s to %s, its features "
-        "are taken to be n_fft %d, hop_length %d, window_length %d",
-        path.name, names[0], names[-1], spec.n_fft, spec.hop_length, spec.window_length,
-    )  # fmt: skip
+    names = [f"class_{i}" for i in range(size)]
+    run.warn(
+        f"{path.name} carries no pyaed metadata and dataset.class_names is not given: its classes are called {names[0]} to "
+        f"{names[-1]}, its features are taken to be n_fft {spec.n_fft}, hop_length {spec.hop_length}, window_length "
+        f"{spec.window_length}"
+    )
     return names
 
 

@@ -11,6 +11,7 @@ from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.operations.clips import features, read_sets
+from pyaed.operations.model import float_model
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings, provenance
 
@@ -102,7 +103,7 @@ def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) 
     if run.float_model is not None and section.model is not None:
         raise UserError("general.model_path and training.model are both given; expected one of them")
     if run.float_model is not None:
-        return models.load(run.float_model)
+        return float_model(run, run.float_model, settings)
     if section.model is None:
         raise UserError("training.model: missing; name a model of the zoo there, or a file in general.model_path")
     return models.build(
@@ -118,11 +119,12 @@ def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) 
 
 def quantize(run: Run) -> None:
     """Quantize the run's float model to int8; the representative patches come from the quantization or training set."""
-    from pyaed import models, quantization
+    from pyaed import quantization
 
     config = run.config
     path = needed(run.float_model, "a float model (.keras or .h5)")
-    settings = model_settings(config, path)
+    settings = model_settings(run, path, "infer")
+    model = float_model(run, path, settings)
     sets = read_sets(config, [name for name in settings.class_names if name != settings.garbage_class])
     clips = sets.quantization
     if clips is None:
@@ -133,5 +135,5 @@ def quantize(run: Run) -> None:
     patches = features(config, settings, clips, "quantization features").patches
     settings = replace(settings, provenance={**settings.provenance, "float_model_sha256": sha256(path)})
     target = run.folder / config.quantization.export_dir / "quantized_model.tflite"
-    run.quantized_model = quantization.quantize(models.load(path), patches, config.quantization, settings, target)
+    run.quantized_model = quantization.quantize(model, patches, config.quantization, settings, target)
     log.info("quantized model: %s (%d bytes)", run.quantized_model, run.quantized_model.stat().st_size)
