@@ -4,8 +4,8 @@ import glob
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyaed.errors import UserError, nearest
@@ -34,6 +34,8 @@ class Clip:
         What the CSV says; for the garbage class, the original category. Empty when unknown.
     fold : int or None
         Group of the clip; clips of one source recording share a fold.
+    line : int or None
+        Where the CSV lists it; for messages.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Clip:
     label: int | tuple[int, ...] | None = None
     category: str = ""
     fold: int | None = None
+    line: int | None = field(default=None, compare=False)
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -89,11 +92,13 @@ def list_clips(path: str | os.PathLike[str]) -> ClipSet:
     where = native_path(path)
     if where.is_dir():
         base = where
-        files = sorted(f for f in where.rglob("*") if f.suffix.lower() in AUDIO_EXTENSIONS and f.is_file())
+        found = sorted(f for f in where.rglob("*") if f.suffix.lower() in AUDIO_EXTENSIONS and f.is_file())
+        files = without_apple_double(found, where)
     elif where.is_file():
         base, files = where.parent, [where]
     else:
-        files = sorted(Path(f) for f in glob.glob(str(where), recursive=True) if os.path.isfile(f))
+        found = sorted(Path(f) for f in glob.glob(str(where), recursive=True) if os.path.isfile(f))
+        files = without_apple_double(found, where)
         if not files and not glob.has_magic(str(where)):
             raise UserError(f"no such sound file or folder: {where}{near_file(where)}")
         base = Path(os.path.commonpath([f.parent for f in files])) if files else where.parent
@@ -102,13 +107,32 @@ def list_clips(path: str | os.PathLike[str]) -> ClipSet:
     return ClipSet(tuple(Clip(f, f.relative_to(base).as_posix()) for f in files), ())
 
 
+def is_apple_double(name: str) -> bool:
+    """Tell whether a name is that of the file that macOS puts beside another for its attributes: ``._x.wav``."""
+    return name.rpartition("/")[2].startswith("._")
+
+
+def without_apple_double(files: Sequence[Path], where: Path) -> list[Path]:
+    """Leave out the files that hold the attributes of others; the log says how many."""
+    kept = [file for file in files if not is_apple_double(file.name)]
+    note_apple_double(where, len(files) - len(kept))
+    return kept
+
+
+def note_apple_double(where: Path, count: int) -> None:
+    if count:
+        log.info(
+            "note: %s: %d names such as ._x.wav are ignored; macOS keeps attributes of other files there", where, count
+        )
+
+
 def near_file(path: Path) -> str:
     """Hint at the file or folder whose name is closest; for a missing parent, the first missing one."""
     while not path.parent.is_dir() and path.parent != path:
         path = path.parent
     try:
         with os.scandir(path.parent) as entries:
-            names = [entry.name for _, entry in zip(range(CLOSE_NAMES), entries)]
+            names = [entry.name for _, entry in zip(range(CLOSE_NAMES), entries) if not is_apple_double(entry.name)]
     except OSError:
         return ""
     return nearest(path.name, sorted(names))

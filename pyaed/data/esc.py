@@ -1,8 +1,10 @@
 """The ESC format: a folder of clips and a CSV with `filename`, `category` and, optionally, `fold`."""
 
+import codecs
 import csv
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from pyaed.data.clips import AUDIO_EXTENSIONS, Clip, ClipSet, listing, near_file
+from pyaed.data.clips import Clip, ClipSet, is_apple_double, listing, near_file, note_apple_double
+from pyaed.data.finder import Finder
 from pyaed.errors import UserError, nearest
 from pyaed.files import native_path
 
@@ -68,7 +71,7 @@ def read_clips(
     audio_path: str | os.PathLike[str],
     csv_path: str | os.PathLike[str],
     selection: Selection = EVERYTHING,
-    missing: list[str] | None = None,
+    missing: dict[str, str] | None = None,
 ) -> ClipSet:
     """Read a data set in ESC format.
 
@@ -79,9 +82,11 @@ def read_clips(
     csv_path : path
         CSV file with a header. `filename` is relative to `audio_path`, with or without extension; `category` is the
         class name (for `multi_label` a list such as ``dog,rain`` or ``['dog', 'rain']``); `fold`, if there, an integer.
+        A name that is not there as it is written is looked for with another case, in the other Unicode form and without
+        the folders that `audio_path` ends in. Names such as ``._x.wav`` are ignored.
     selection : Selection
-    missing : list, optional
-        Gets the names of clips whose file isn't there; by default that is an error.
+    missing : dict, optional
+        Gets the names of clips whose file isn't there, and what is known about it; by default that is an error.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def read_clips(
     ------
     UserError
         For a missing file, folder, column, clip or class, a name that leads out of `audio_path`, a bad fold, a clip
-        that is listed twice.
+        that is listed twice, several labels without `multi_label`.
     """
     csv_path = native_path(csv_path)
     rows = read_rows(csv_path, selection.multi_label)
@@ -100,12 +105,15 @@ def read_clips(
 
 
 def clips_of_rows(
-    audio_path: Path, csv_path: Path, rows: Sequence[Row], selection: Selection, missing: list[str] | None = None
+    audio_path: Path, csv_path: Path, rows: Sequence[Row], selection: Selection, missing: dict[str, str] | None = None
 ) -> ClipSet:
     """Choose classes and find the files of rows that were read; see `read_clips`."""
     if not audio_path.is_dir():
         raise UserError(f"audio folder {audio_path} does not exist{near_file(audio_path)}")
-    names = _class_names(selection, Counter(name for row in rows for name in row.categories), csv_path)
+    found = Counter(name for row in rows for name in row.categories)
+    if not selection.multi_label:
+        _check_several_labels(selection, rows, found, csv_path)
+    names = _class_names(selection, found, csv_path)
     index = {name: i for i, name in enumerate(names)}
     chosen: list[tuple[Row, tuple[int, ...]]] = []
     unused: dict[str, list[Row]] = {}
@@ -119,15 +127,27 @@ def clips_of_rows(
         chosen += _garbage(selection, csv_path, names, len(chosen), unused)
         names = (*names, GARBAGE_CLASS)
 
-    finder = _Finder(audio_path, csv_path, selection.file_extension)
+    finder = Finder(audio_path, selection.file_extension)
     clips = tuple(
-        Clip(finder.find(row), row.name, labels if selection.multi_label else labels[0], row.category, row.fold)
+        Clip(
+            finder.find(row.name),
+            row.name,
+            labels if selection.multi_label else labels[0],
+            row.category,
+            row.fold,
+            row.line,
+        )
         for row, labels in chosen
     )
-    if missing is None:
-        finder.report()
-    else:
-        missing += [row.name for row in finder.missing]
+    _check_same_file(clips, csv_path)
+    finder.say_assumed(csv_path)
+    lost = finder.missing
+    if missing is not None:
+        missing.update(lost)
+    elif lost:
+        row = next(row for row, _ in chosen if row.name in lost)
+        more = f" ({len(lost)} clips are missing in all)" if len(lost) > 1 else ""
+        raise UserError(f"{csv_path}, line {row.line}: no file {row.name} in {audio_path}, {lost[row.name]}{more}")
     if not clips:
         raise UserError(f"{csv_path} lists no clip of the classes {listing(names)}")
     return ClipSet(clips, names)
@@ -145,6 +165,9 @@ def _garbage(
     n_each = selection.n_samples_per_garbage_class
     if n_each is None:
         n_each = max(1, round(n_chosen / len(names) / max(1, len(unused))))
+    elif small := [category for category in sorted(unused) if len(unused[category]) < n_each]:
+        counts = listing(f"{category} {len(unused[category])}" for category in small)
+        log.warning("dataset.n_samples_per_garbage_class is %d, but %s has fewer: %s", n_each, csv_path, counts)
     rng = np.random.default_rng(selection.seed)
     drawn: list[tuple[Row, tuple[int, ...]]] = []
     for category in sorted(unused):
@@ -174,19 +197,42 @@ def read_rows(path: Path, multi_label: bool = False) -> list[Row]:
             reader.fieldnames = columns
             for wanted in ("filename", "category"):
                 if wanted not in columns:
+                    _check_separator(path, columns)
                     raise UserError(
                         f"{path} has no column '{wanted}'{nearest(wanted, columns)}; "
                         f"its first line gives: {', '.join(columns) or 'nothing'}"
                     )
             rows = [_row(path, reader.line_num, record, multi_label) for record in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        with open(path, "rb") as file:
+            utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        hint = "; it is in UTF-16, save it in UTF-8" if utf16 else ""
+        raise UserError(f"{path} is not a CSV file in UTF-8: {error}{hint}") from error
+    except csv.Error as error:
         raise UserError(f"{path} is not a CSV file in UTF-8: {error}") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not rows:
+    sounds = [row for row in rows if not is_apple_double(row.name)]
+    note_apple_double(path, len(rows) - len(sounds))
+    if not sounds:
         raise UserError(f"{path} has a header but no clips")
-    _check_duplicates(rows, path)
-    return rows
+    _check_duplicates(sounds, path)
+    return sounds
+
+
+def _check_separator(path: Path, columns: list[str]) -> None:
+    """Name the separator of a table that is not separated by commas."""
+    line = columns[0] if columns else ""
+    given = line[4:5] if line.lower().startswith("sep=") else None
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
+        if given == separator or {"filename", "category"} <= {part.strip() for part in line.split(separator)}:
+            raise UserError(
+                f"{path} has no column 'filename': its columns are separated by {name} ({separator!r}), expected commas (',')"
+            )
+    if given is not None:
+        raise UserError(
+            f"{path} has no column 'filename': its first line is {line!r}, expected the columns' names; take the line away"
+        )
 
 
 def _row(path: Path, line: int, record: dict[str, str | None], multi_label: bool) -> Row:
@@ -202,11 +248,38 @@ def _row(path: Path, line: int, record: dict[str, str | None], multi_label: bool
         raise UserError(f"{path}, line {line}: filename {name!r} leads out of the audio folder")
     text = (record.get("fold") or "").strip()
     try:
-        fold = int(text) if text else None
+        fold = int(re.sub(r"\.0*$", "", text)) if text else None  # pandas writes 1.0 where a fold was missing once
     except ValueError:
         raise UserError(f"{path}, line {line}: fold {text!r} is not an integer") from None
     categories = _categories(path, line, category) if multi_label else (category,)
     return Row(line, clean, category, categories, fold)
+
+
+def _check_several_labels(selection: Selection, rows: Sequence[Row], found: Counter[str], path: Path) -> None:
+    """Stop at categories that are lists, such as ``rain;dog``, or say that they are left out.
+
+    A comma alone may belong to a name (AudioSet's "Child speech, kid speaking"), so there a part must be a category too.
+    """
+    wanted = {str(name) for name in selection.class_names or ()}
+    known = wanted | set(found)
+    lists = []
+    for row in rows:
+        parts = _names(row.category)
+        if row.category in wanted or len(parts) < 2:
+            continue
+        if ";" in row.category or row.category[0] in "[(" or not known.isdisjoint(parts):
+            lists.append(row)
+    if not lists:
+        return
+    first = lists[0]
+    text = f"{path}, line {first.line}: category {first.category!r} of {first.name} looks like several labels"
+    more = f" ({len(lists)} clips have such)" if len(lists) > 1 else ""
+    if not wanted:
+        raise UserError(
+            f"{text}{more}; set dataset.multi_label=True, or name it in dataset.class_names where it is one class"
+        )
+    what = "drawn from as a category of the garbage class" if selection.use_garbage_class else "left out"
+    log.warning("%s%s; without dataset.multi_label=True it is %s", text, more, what)
 
 
 def _check_duplicates(rows: list[Row], path: Path) -> None:
@@ -221,11 +294,27 @@ def _check_duplicates(rows: list[Row], path: Path) -> None:
 
 
 def _categories(path: Path, line: int, category: str) -> tuple[str, ...]:
-    names = tuple(part.strip(" '\"") for part in category.strip("[]() ").replace(";", ",").split(","))
-    names = tuple(dict.fromkeys(name for name in names if name))
+    names = _names(category)
     if not names:
         raise UserError(f"{path}, line {line}: category {category!r} holds no class name")
     return names
+
+
+def _check_same_file(clips: Sequence[Clip], path: Path) -> None:
+    """Stop at two names of one file, such as ``a`` and ``a.wav``."""
+    seen: dict[Path, Clip] = {}
+    for clip in clips:
+        first = seen.setdefault(clip.path, clip)
+        if first is not clip:
+            raise UserError(
+                f"{path} lists {clip.path.name} twice, in lines {first.line} as {first.name} and {clip.line} as {clip.name}; "
+                "a clip may stand there once"
+            )
+
+
+def _names(category: str) -> tuple[str, ...]:
+    names = (part.strip(" '\"") for part in category.strip("[]() ").replace(";", ",").split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _class_names(selection: Selection, found: Counter[str], path: Path) -> tuple[str, ...]:
@@ -255,32 +344,3 @@ def _class_names(selection: Selection, found: Counter[str], path: Path) -> tuple
             "rename the one or switch off the other"
         )
     return names
-
-
-class _Finder:
-    """Looks up clips in the audio folder and collects those that are missing, for one message."""
-
-    def __init__(self, audio_path: Path, csv_path: Path, file_extension: str | None):
-        self.audio_path, self.csv_path = audio_path, csv_path
-        extension = (file_extension or "").strip().lstrip(".")
-        self.endings = ("", *dict.fromkeys((f".{extension}", *AUDIO_EXTENSIONS) if extension else AUDIO_EXTENSIONS))
-        self.missing: list[Row] = []
-
-    def find(self, row: Row) -> Path:
-        for ending in self.endings:
-            path = self.audio_path / (row.name + ending)
-            if path.is_file():
-                return path
-        self.missing.append(row)
-        return self.audio_path / row.name
-
-    def report(self) -> None:
-        if not self.missing:
-            return
-        first = self.missing[0]
-        more = f" ({len(self.missing)} clips are missing in all)" if len(self.missing) > 1 else ""
-        tried = " or ".join(ending for ending in self.endings if ending)
-        raise UserError(
-            f"{self.csv_path}, line {first.line}: no file {first.name} in {self.audio_path}, nor with {tried} added"
-            f"{near_file(self.audio_path / first.name)}{more}"
-        )

@@ -23,7 +23,7 @@ MAX_ONTOLOGY_BYTES = 64 << 20
 
 
 def read_fsd50k(
-    part: str, settings: object, selection: Selection = EVERYTHING, missing: list[str] | None = None
+    part: str, settings: object, selection: Selection = EVERYTHING, missing: dict[str, str] | None = None
 ) -> ClipSet:
     """Read FSD50K's dev or eval set.
 
@@ -35,7 +35,7 @@ def read_fsd50k(
         `eval_audio_folder`, `audioset_ontology_path`, `only_keep_monolabel`.
     selection : Selection
         Its class names as the vocabulary spells them.
-    missing : list, optional
+    missing : dict, optional
         See `read_clips`.
 
     Returns

@@ -36,7 +36,7 @@ def read_sets(
     dataset: object,
     class_names: Sequence[str] | None = None,
     fsd50k: object = None,
-    missing: list[str] | None = None,
+    missing: dict[str, str] | None = None,
 ) -> Sets:
     """Read the sets that the `dataset` section describes.
 
@@ -54,7 +54,7 @@ def read_sets(
         classes, anything else all that the CSV has.
     fsd50k : object, optional
         The section `dataset_specific.fsd50k`. With `name` fsd50k, dev is the training set and eval the validation set.
-    missing : list, optional
+    missing : dict, optional
         See `read_clips`.
 
     Returns
@@ -96,7 +96,7 @@ def read_sets(
 class _Section:
     """The section, read set by set: the first one settles the class names of those that follow."""
 
-    def __init__(self, dataset: object, fsd50k: object, missing: list[str] | None):
+    def __init__(self, dataset: object, fsd50k: object, missing: dict[str, str] | None):
         self.dataset, self.fsd50k, self.missing = dataset, fsd50k, missing
         self.name = str(self.get("name") or "").lower()
         seed = self.get("seed")

@@ -123,7 +123,7 @@ def check_dataset(config: Config, echo: Callable[[str], None] = print) -> bool:
     from pyaed import data
 
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
-    missing: list[str] = []
+    missing: dict[str, str] = {}
     found = data.read_sets(config.dataset, None, fsd50k(config), missing)
     sets = {part: getattr(found, part) for part in ("training", "validation", "test") if getattr(found, part)}
     if not sets:
@@ -137,7 +137,7 @@ def check_dataset(config: Config, echo: Callable[[str], None] = print) -> bool:
     echo(text.format_table(rows) + "\n")
     clips = next(iter(sets.values()))
     every = {clip.path: clip for part in sets.values() for clip in part if clip.name not in missing}
-    findings = [data.Finding("missing", name, "the file is not there") for name in dict.fromkeys(missing)]
+    findings = [data.Finding("missing", name, f"the file is not there, {text}") for name, text in missing.items()]
     findings += data.check_clips(clips.with_clips(every.values()), config.preprocessing, spec)
     for finding in findings:
         echo(f"{finding.problem:10}  {finding.clip}: {finding.text}")
