@@ -8,7 +8,7 @@ from pyaed.data.esc import Selection, read_clips
 from pyaed.data.features import PatchSet, extract_features
 from pyaed.data.preprocess import load_pcm, non_silent_intervals, preprocess, preprocessing_settings, read_pcm
 from pyaed.data.sets import Sets, read_sets
-from pyaed.data.splits import Splits, split, stratified_split
+from pyaed.data.splits import Splits, no_fold, split, stratified_split
 from pyaed.data.store import Patches, PatchStore
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "extract_features",
     "list_clips",
     "load_pcm",
+    "no_fold",
     "non_silent_intervals",
     "preprocess",
     "preprocessing_settings",

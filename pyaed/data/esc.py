@@ -108,6 +108,8 @@ def clips_of_rows(
     audio_path: Path, csv_path: Path, rows: Sequence[Row], selection: Selection, missing: dict[str, str] | None = None
 ) -> ClipSet:
     """Choose classes and find the files of rows that were read; see `read_clips`."""
+    if audio_path.is_file():
+        raise UserError(f"audio folder {audio_path} is a file; expected the folder of the clips")
     if not audio_path.is_dir():
         raise UserError(f"audio folder {audio_path} does not exist{near_file(audio_path)}")
     found = Counter(name for row in rows for name in row.categories)

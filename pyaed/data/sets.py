@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyaed.data.clips import ClipSet
+from pyaed.data.clips import ClipSet, listing
 from pyaed.data.esc import Selection, read_clips
 from pyaed.data.fsd50k import PARTS, read_fsd50k
-from pyaed.data.splits import split, stratified_split
+from pyaed.data.splits import draw, split
 from pyaed.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 DEFAULT_VALIDATION_SPLIT = 0.2
 DEFAULT_SEED = 120
 FSD50K = "fsd50k"
+#: Its dev set is the training set, its eval set the validation set.
+UNUSED_BY_FSD50K = ("training_audio_path", "training_csv_path", "validation_audio_path", "validation_csv_path")
 #: ESC-10's part of ESC-50, whose table lists fifty.
 ESC10 = ("chainsaw", "clock_tick", "crackling_fire", "crying_baby", "dog", "helicopter", "rain", "rooster", "sea_waves",
          "sneezing")  # fmt: skip
@@ -70,6 +72,9 @@ def read_sets(
     name = section.name
     if name != FSD50K and getattr(fsd50k, "csv_folder", None):
         log.info("note: dataset_specific.fsd50k is not used: dataset.name is %s", name)
+    if name == FSD50K and (unused := section.given(UNUSED_BY_FSD50K)):
+        log.info("note: dataset.%s: not used; with dataset.name fsd50k dev is the training set, eval the validation set",
+                 ", dataset.".join(unused))  # fmt: skip
     section.names = tuple(class_names or section.get("class_names") or (ESC10 if name == "esc10" else ())) or None
     training, validation, test, quantization = (
         section.read(part) for part in ("training", "validation", "test", "quantization")
@@ -82,11 +87,16 @@ def read_sets(
     quantization = quantization or training
     share = section.get("quantization_split")
     if quantization is not None and share is not None:
-        quantization = stratified_split(quantization, share, section.seed)[1]
+        quantization = draw(quantization, share, section.seed, "quantization_split")[1]
     if section.names is None:
         raise UserError(
             "the section 'dataset' names no data; give dataset.training_audio_path and dataset.training_csv_path, "
             "or those of test_, validation_ or quantization_"
+        )
+    if training is not None and not class_names and len(section.names) < 2:
+        raise UserError(
+            f"the training clips are of one class only ({listing(section.names)}); expected two classes or more: clips of "
+            "what is not to be detected make a class too"
         )
     for part, clips in (("validation", validation), ("test", test)):
         _warn_shared(training, clips, part)
@@ -107,6 +117,11 @@ class _Section:
         """Return a key's value, as the schema has checked it; None where it is missing."""
         return self.dataset.get(key) if isinstance(self.dataset, Mapping) else getattr(self.dataset, key, None)
 
+    def given(self, keys: Sequence[str]) -> list[str]:
+        """Return the keys that have a value of their own, not the schema's default."""
+        fields = getattr(self.dataset, "model_fields_set", None)
+        return [key for key in keys if (fields is None or key in fields) and self.get(key) is not None]
+
     def read(self, part: str) -> ClipSet | None:
         """Read the set that has paths of its own, or a part of FSD50K."""
         audio, table = self.get(f"{part}_audio_path"), self.get(f"{part}_csv_path")
@@ -119,10 +134,10 @@ class _Section:
             seed=self.seed,
             require_all=part == "training",
         )
-        if not audio and not table:
-            if self.name != FSD50K or part not in PARTS:
-                return None
+        if self.name == FSD50K and part in PARTS:
             clips = read_fsd50k(PARTS[part], self.fsd50k, selection, self.missing)
+        elif not audio and not table:
+            return None
         else:
             for key, value in (("audio", audio), ("csv", table)):
                 if not value:
@@ -137,6 +152,12 @@ class _Section:
         self, training: ClipSet, validation: ClipSet | None, test: ClipSet | None
     ) -> tuple[ClipSet, ClipSet | None, ClipSet | None]:
         """Take the validation and test sets that have no paths out of the training data."""
+        for part, own, keys in (
+            ("validation", validation, ("validation_split", "validation_folds")),
+            ("test", test, ("test_split", "test_folds")),
+        ):
+            if own and (unused := self.given(keys)):
+                log.info("note: dataset.%s: not used; the %s set is given by itself", ", dataset.".join(unused), part)
         share = self.get("validation_split")
         parts = split(
             training,

@@ -14,6 +14,7 @@ from pyaed.errors import UserError, nearest
 log = logging.getLogger(__name__)
 
 SPLIT_BY = ("fold", "random")
+TOLERANCE = 0.05  # how far a share may be from the one that was asked for without a word
 
 
 class Splits(NamedTuple):
@@ -61,6 +62,23 @@ def stratified_split(clips: ClipSet, fraction: float, seed: int) -> tuple[ClipSe
     return _by(clips, lambda clip: clip.name in drawn)
 
 
+def draw(clips: ClipSet, share: float, seed: int, key: str) -> tuple[ClipSet, ClipSet]:
+    """Draw as `stratified_split` does, for the set that `key` of the section `dataset` asks for.
+
+    Raises
+    ------
+    UserError
+        When a share above 0 draws nothing, as every class has one clip only.
+    """
+    stay, drawn = stratified_split(clips, share, seed)
+    if share and len(clips) and not len(drawn):
+        raise UserError(
+            f"dataset.{key} is {share:g}, which draws no clip: each class of the {len(clips)} clips has one only, and it stays"
+        )
+    _say_share(key, share, len(drawn), len(clips), "each class with two clips or more gives and keeps at least one")
+    return stay, drawn
+
+
 def split(
     clips: ClipSet,
     *,
@@ -76,7 +94,7 @@ def split(
 
     Folds that are named go where they are named; without `training_folds` the rest is trained on, with them it is left
     out. Sets whose folds aren't named: with `split_by` 'fold' (the default when every clip
-    has a fold and no list is given) the last folds, as many as come closest to `validation_split`, are the
+    has a fold and no list is given) the last folds, as many as hold the share closest to `validation_split`, are the
     validation set; with 'random' a stratified draw of `validation_split` of what is left is. `test_split` is drawn
     first, stratified, and only when no `test_folds` are given.
 
@@ -100,7 +118,8 @@ def split(
     Raises
     ------
     UserError
-        For an unknown fold, overlapping folds, or a class without training clips.
+        For an unknown fold, overlapping folds, folds that only some clips have unless `split_by` is 'random', a share
+        that can't be had, or a class without training clips.
     """
     if split_by is not None and split_by not in SPLIT_BY:
         raise UserError(f"dataset.split_by is {split_by!r}; expected 'fold' or 'random'{nearest(split_by, SPLIT_BY)}")
@@ -108,9 +127,14 @@ def split(
         if not 0 <= share < 1:
             raise UserError(f"dataset.{key} is {share}; expected a share from 0 to below 1")
     folds = sorted({clip.fold for clip in clips if clip.fold is not None})
-    has_folds = bool(folds) and all(clip.fold is not None for clip in clips)
+    without = any(clip.fold is None for clip in clips)
+    has_folds = bool(folds) and not without
     given = {"training_folds": training_folds, "test_folds": test_folds, "validation_folds": validation_folds}
-    named = {key: _folds(key, value, folds, has_folds) for key, value in given.items()}
+    asked = next((key for key in given if given[key]), None)
+    if folds and without and (asked or (split_by != "random" and validation_split)):
+        advice = f"dataset.{asked} needs it" if asked else "or set dataset.split_by=random, which doesn't look at folds"
+        raise UserError(f"{no_fold(clips)}, {advice}")
+    named = {key: _folds(key, value, folds) for key, value in given.items()}
     for one, other in itertools.combinations(named, 2):
         both = sorted(named[one] & named[other])
         if both:
@@ -118,7 +142,7 @@ def split(
 
     rest, test = _by(clips, lambda clip: clip.fold in named["test_folds"])
     if not named["test_folds"]:
-        rest, test = stratified_split(clips, test_split, seed)
+        rest, test = draw(clips, test_split, seed, "test_split")
     if named["training_folds"]:
         used = named["training_folds"] | named["validation_folds"]
         rest = rest.with_clips(clip for clip in rest if clip.fold in used)
@@ -127,19 +151,61 @@ def split(
     if split_by == "fold" and not named["validation_folds"]:
         if not has_folds:
             raise UserError("dataset.split_by is 'fold', but the CSV gives no fold for every clip; use 'random'")
-        left = sorted({clip.fold for clip in rest if clip.fold is not None})
-        count = min(max(1, round(validation_split * len(left))), len(left) - 1) if validation_split else 0
-        named["validation_folds"] = frozenset(left[len(left) - count :])
-        log.info("validation set: fold %s, by the column 'fold'", listing(left[len(left) - count :]) or "none")
+        chosen = _last_folds(rest, validation_split) if validation_split else []
+        named["validation_folds"] = frozenset(chosen)
+        log.info("validation set: fold %s, by the column 'fold'", listing(chosen) or "none")
     if named["validation_folds"] or split_by == "fold":
         training, validation = _by(rest, lambda clip: clip.fold in named["validation_folds"])
     else:
-        training, validation = stratified_split(rest, validation_split, seed)
+        training, validation = draw(rest, validation_split, seed, "validation_split")
     present = {name for name, n in clips.class_counts().items() if n}
     lost = [name for name, n in training.class_counts().items() if not n and name in present]
     if lost:
-        raise UserError(f"no training clips are left of class {listing(lost)}; name fewer test or validation folds")
+        advice = "name fewer test or validation folds" if asked else "they are all in the validation folds"
+        raise UserError(
+            f"no training clips are left of class {listing(lost)}; {advice}, or set dataset.split_by=random"
+        )
+    for part, own in (("validation", validation), ("test", test)):
+        absent = [name for name, n in own.class_counts().items() if not n and name in present]
+        if absent and len(own):
+            log.warning("the %s set has no clip of class %s", part, listing(absent))
     return Splits(training, validation, test)
+
+
+def no_fold(clips: ClipSet) -> str:
+    """Say how many clips have no fold where others have one, and name the first of them."""
+    without = [clip for clip in clips if clip.fold is None]
+    first = without[0]
+    line = "" if first.line is None else f"line {first.line}: "
+    return (
+        f"{len(without)} of {len(clips)} clips have no fold in the CSV ({line}{first.name}); give every clip its fold"
+    )
+
+
+def _last_folds(clips: ClipSet, share: float) -> list[int]:
+    """Return the last folds that hold the share of the clips closest to the one asked for: one at least, never all."""
+    sizes = Counter(clip.fold for clip in clips if clip.fold is not None)
+    folds = sorted(sizes)
+    if len(folds) < 2:
+        raise UserError(
+            f"dataset.validation_split is {share:g} and dataset.split_by is 'fold', but the clips left have the fold "
+            f"{listing(folds)} only; expected two folds or more, or dataset.split_by=random"
+        )
+    total = len(clips)
+    held = {n: sum(sizes[fold] for fold in folds[-n:]) for n in range(1, len(folds))}
+    count = min(held, key=lambda n: abs(held[n] / total - share))
+    _say_share(
+        "validation_split", share, held[count], total,
+        f"whole folds are taken, here {listing(folds[-count:])} of {len(folds)}; dataset.split_by=random draws clips",
+    )  # fmt: skip
+    return folds[-count:]
+
+
+def _say_share(key: str, share: float, n_drawn: int, n_clips: int, why: str) -> None:
+    """Warn where a set is far from the share that was asked for."""
+    if n_clips and abs(n_drawn / n_clips - share) > TOLERANCE:
+        log.warning("dataset.%s is %g, but %d of %d clips (%.0f %%) are drawn: %s",
+                    key, share, n_drawn, n_clips, 100 * n_drawn / n_clips, why)  # fmt: skip
 
 
 def _by(clips: ClipSet, belongs: Callable[[Clip], bool]) -> tuple[ClipSet, ClipSet]:
@@ -149,9 +215,9 @@ def _by(clips: ClipSet, belongs: Callable[[Clip], bool]) -> tuple[ClipSet, ClipS
     )
 
 
-def _folds(key: str, value: Iterable[int] | None, known: list[int], has_folds: bool) -> frozenset[int]:
+def _folds(key: str, value: Iterable[int] | None, known: list[int]) -> frozenset[int]:
     wanted = frozenset(() if value is None else value)
-    if wanted and not has_folds:
+    if wanted and not known:
         raise UserError(f"dataset.{key} needs the column 'fold' with an integer for every clip, and the CSV has none")
     unknown = sorted(wanted - set(known))
     if unknown:

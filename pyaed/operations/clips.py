@@ -35,11 +35,14 @@ def check(config: Config) -> list[str]:
     UserError
         For feature settings that contradict each other.
     """
+    from pyaed.data.sets import FSD50K, UNUSED_BY_FSD50K
+
     mode = config.operation_mode
     FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
     paths = {"general.model_path": config.general.model_path}
     if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
-        paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path")}
+        unused = UNUSED_BY_FSD50K if config.dataset.name == FSD50K else ()
+        paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path") and k not in unused}
     if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
         paths["prediction.test_files_path"] = config.prediction.test_files_path
     return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]

@@ -97,7 +97,9 @@ def _parts(config: Config, protocol: str, repeats: int) -> dict[str, dict[str, A
         seeds = range(section.seed, section.seed + repeats)
         return {f"seed_{seed}": {"split_by": "random", "seed": seed} for seed in seeds}
     folds = sorted({clip.fold for clip in every.training if clip.fold is not None})
-    if len(folds) < 3 or any(clip.fold is None for clip in every.training):
+    if folds and any(clip.fold is None for clip in every.training):
+        raise UserError(f"{data.no_fold(every.training)}, or choose --protocol random")
+    if len(folds) < 3:
         raise UserError(
             f"{section.training_csv_path}: crossval needs a column 'fold' with at least three folds, it has "
             f"{len(folds)}; or choose --protocol random"

@@ -39,6 +39,7 @@ def sound(folder, name, samples, rate=16000):
 BROKEN = [
     ("no table", lambda f: (f / "meta.csv").unlink(), {}, "meta.csv does not exist"),
     ("no audio folder", lambda f: (f / "audio").rename(f / "audoi"), {}, "does not exist (did you mean 'audoi'?)"),
+    ("a file for the folder", lambda f: [(f / "audio").rename(f / "a"), (f / "audio").touch()], {}, "audio is a file; expected the folder"),
     ("empty table", lambda f: (f / "meta.csv").write_text(""), {}, "no column 'filename'; its first line gives: nothing"),
     ("header only", lambda f: write(f, []), {}, "has a header but no clips"),
     ("semicolons", lambda f: write(f, [r.replace(",", ";") for r in ROWS], HEADER.replace(",", ";")), {}, "no column 'filename'"),

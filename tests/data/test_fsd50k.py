@@ -1,6 +1,7 @@
 """FSD50K on a small tree with the real layout; the labels are AudioSet's, smeared as FSD50K smears them."""
 
 import json
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from pyaed.config import load
 from pyaed.data import read_sets
 from pyaed.data.fsd50k import read_fsd50k, unsmear
 from pyaed.errors import UserError
+from pyaed.operations.clips import check
 
 VOCABULARY = {
     "Bark": "/m/05tny_", "Dog": "/m/0bt9lr", "Domestic_animals_and_pets": "/m/068hy", "Animal": "/m/0jbk",
@@ -113,3 +115,17 @@ def test_what_is_wrong_is_named(tree, tmp_path, break_it, message):
     with pytest.raises(UserError) as error:
         read_fsd50k("dev", settings)
     assert message in str(error.value)
+
+
+def test_the_training_paths_are_not_used_and_noted(tree, caplog):
+    caplog.set_level(logging.INFO)
+    paths = {f"{part}_{key}_path": "nowhere" for part in ("training", "validation") for key in ("audio", "csv")}
+    sets = read(tree, **paths, validation_split=0.4)
+    assert [len(sets.training), len(sets.validation)] == [6, 2]
+    assert (
+        "note: dataset.training_audio_path, dataset.training_csv_path, dataset.validation_audio_path, "
+        "dataset.validation_csv_path: not used; with dataset.name fsd50k dev is the training set, eval the validation set"
+    ) in caplog.text
+    assert "note: dataset.validation_split: not used" in caplog.text
+    config = tree.model_copy(update={"dataset": tree.dataset.model_copy(update=paths), "operation_mode": "training"})
+    assert check(config) == [], "what is not used needs no files"

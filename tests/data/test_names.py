@@ -135,7 +135,7 @@ def test_separators_are_named(tmp_path, text, message):
 
 def test_utf_16_is_named(tmp_path):
     audio, table = make(tmp_path, ["a.wav,dog"], ["a.wav"], encoding="utf-16")
-    with pytest.raises(UserError, match="not a CSV file in UTF-8.*; it is in UTF-16, save it in UTF-8"):
+    with pytest.raises(UserError, match=r"not a CSV file in UTF-8.*; it is in UTF-16, save it in UTF-8"):
         read_clips(audio, table)
 
 
@@ -183,7 +183,7 @@ def test_the_reported_names_and_tables(shared, tmp_path):
     assert {clip.fold for clip in read_clips(audio, cases / "11-csv-variants/csv_fold_float.csv")} == {1, 2, 3}
     with pytest.raises(UserError, match="separated by semicolons"):
         read_clips(audio, cases / "11-csv-variants/csv_semicolon.csv")
-    with pytest.raises(UserError, match="line 8: category 'rain;dog' of 1-17367-A-10.wav looks like several labels"):
+    with pytest.raises(UserError, match=r"line 8: category 'rain;dog' of 1-17367-A-10.wav looks like several labels"):
         read_clips(audio, cases / "11-csv-variants/csv_multilabel_forgot.csv")
     none = cases / "12-class-named-none/meta.csv"
     assert read_clips(audio, none, Selection(["None", "dog"])).class_counts() == {"None": 6, "dog": 6}

@@ -1,5 +1,6 @@
 """Splits: disjoint, complete, stratified or grouped, the same for the same seed."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -95,22 +96,11 @@ def test_the_share_of_validation_folds_comes_as_close_as_whole_folds_can():
     expected = {0.0: set(), 0.05: {5}, 0.2: {5}, 0.29: {5}, 0.31: {4, 5}, 0.69: {3, 4, 5}, 0.99: {2, 3, 4, 5}}
     for share, folds in expected.items():
         assert {c.fold for c in split(clips, validation_split=share).validation} == folds
-    # One fold can't be both; nothing is drawn from it by folds, and without a wish it is divided at random.
+    # One fold can't be both; without a wish it is divided at random.
     single = make([0, 1] * 10, [1] * 20)
-    assert len(split(single, split_by="fold").validation) == 0
     assert split(single).validation.class_counts() == {"class0": 2, "class1": 2}
     two = make([0, 1] * 10, [1 + i // 10 for i in range(20)])
     assert {c.fold for c in split(two).validation} == {2}
-
-
-def test_folds_for_some_clips_are_none():
-    clips = make([0, 1] * 10, [None, 1, 2, 3] * 5)
-    assert split(clips).validation.class_counts() == {"class0": 2, "class1": 2}
-    for key in ("training_folds", "validation_folds", "test_folds"):
-        with pytest.raises(UserError, match=f"dataset.{key} needs the column 'fold'"):
-            split(clips, **{key: [1]})
-    with pytest.raises(UserError, match="gives no fold for every clip"):
-        split(clips, split_by="fold")
 
 
 def test_training_and_validation_folds_leave_the_others_out():
@@ -224,3 +214,126 @@ def test_esc10_means_its_ten_classes(tmp_path):
     assert len(read_sets({**section, "name": "esc50"}).class_names) == 12
     assert read_sets({**section, "name": "esc10", "class_names": ["rain", "dog"]}).class_names == ("rain", "dog")
     assert read_sets({**section, "name": "esc10"}, ["rain", "cat"]).class_names == ("rain", "cat")
+
+
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def table(folder, rows, header="filename,category,fold"):
+    """A set whose files are there by name; returns the keys of the section."""
+    (folder / "audio").mkdir(parents=True)
+    for row in rows:
+        (folder / "audio" / row.split(",")[0]).touch()
+    (folder / "meta.csv").write_text("\n".join([header, *rows, ""]))
+    return {"training_audio_path": str(folder / "audio"), "training_csv_path": str(folder / "meta.csv")}
+
+
+FOLDED = [f"{i}.wav,{('dog', 'rain')[i % 2]},{i // 4 + 1}" for i in range(12)]
+
+
+@pytest.mark.parametrize(("more", "advice"), [
+    ({}, "or set dataset.split_by=random"),
+    ({"split_by": "fold"}, "or set dataset.split_by=random"),
+    ({"test_folds": [2]}, "dataset.test_folds needs it"),
+    ({"validation_folds": [2], "split_by": "random"}, "dataset.validation_folds needs it"),
+])  # fmt: skip
+def test_a_clip_without_fold_is_named(tmp_path, more, advice):
+    rows = [row.replace(",2", ",") if i == 5 else row for i, row in enumerate(FOLDED)]
+    with pytest.raises(UserError) as error:
+        read_sets({**table(tmp_path, rows), **more})
+    assert "1 of 12 clips have no fold in the CSV (line 7: 5.wav); give every clip its fold" in str(error.value)
+    assert advice in str(error.value)
+
+
+def test_a_clip_without_fold_matters_only_where_folds_are_looked_at(tmp_path):
+    paths = table(tmp_path, ["12.wav,dog,", *FOLDED])
+    assert len(read_sets({**paths, "split_by": "random"}).training) == 11
+    own = {key.replace("training", "validation"): value for key, value in paths.items()}
+    assert len(read_sets({**paths, **own}).training) == 13
+
+
+@pytest.mark.parametrize(("share", "folds", "told"), [
+    (0.1, {3}, "dataset.validation_split is 0.1, but 4 of 12 clips (33 %) are drawn: whole folds are taken, here 3 of 3"),
+    (0.3, {3}, None),
+    (0.6, {2, 3}, "dataset.validation_split is 0.6, but 8 of 12 clips (67 %) are drawn: whole folds are taken, here 2, 3 of 3"),
+])  # fmt: skip
+def test_whole_folds_say_what_share_they_are(tmp_path, caplog, share, folds, told):
+    sets = read_sets({**table(tmp_path, FOLDED), "validation_split": share})
+    assert {clip.fold for clip in sets.validation} == folds
+    found = [line for line in warnings(caplog) if "validation_split" in line]
+    assert len(found) == bool(told)
+    assert all(line.startswith(told) for line in found)
+
+
+def test_the_folds_with_the_closest_share_are_taken():
+    clips = make([0, 1] * 50, [1] * 10 + [2] * 60 + [3] * 20 + [4] * 10)
+    assert {clip.fold for clip in split(clips, validation_split=0.3).validation} == {3, 4}
+    assert {clip.fold for clip in split(clips, validation_split=0.9).validation} == {2, 3, 4}
+    assert {clip.fold for clip in split(clips, validation_split=0.01).validation} == {4}
+
+
+def test_few_clips_give_more_than_the_share_that_was_asked_for(tmp_path, caplog):
+    paths = table(tmp_path, [f"{i}.wav,{'dog' if i < 6 else 'rain'}" for i in range(12)], "filename,category")
+    read_sets({**paths, "validation_split": 0.01})
+    assert "dataset.validation_split is 0.01, but 2 of 12 clips (17 %) are drawn: each class with two" in caplog.text
+    caplog.clear()
+    read_sets({**paths, "quantization_split": 0.05})
+    assert "dataset.quantization_split is 0.05, but 2 of 10 clips (20 %) are drawn" in caplog.text
+    caplog.clear()
+    read_sets({**paths, "validation_split": 0.2})
+    assert "are drawn" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "more", [{"validation_split": 0.2}, {"test_split": 0.2}, {"validation_split": 0, "quantization_split": 0.2}]
+)
+def test_a_share_that_draws_nothing_is_named(tmp_path, more):
+    key = next(key for key, value in more.items() if value)
+    with pytest.raises(
+        UserError, match=rf"dataset.{key} is 0.2, which draws no clip: each class of the 2 clips has one"
+    ):
+        read_sets({**table(tmp_path, ["a.wav,dog", "b.wav,rain"], "filename,category"), **more})
+
+
+@pytest.mark.parametrize(("kwargs", "folds", "message"), [
+    ({"split_by": "fold"}, [1, 1, 1, 1], "the clips left have the fold 1 only; expected two folds or more"),
+    ({"split_by": "fold", "test_folds": [1]}, [1, 2, 1, 2], "the clips left have the fold 2 only"),
+    ({}, [1, 1, 2, 2], "no training clips are left of class class1; they are all in the validation folds, or set dataset.split_by=random"),
+])  # fmt: skip
+def test_messages_about_folds(kwargs, folds, message):
+    with pytest.raises(UserError) as error:
+        split(make([0, 0, 1, 1] if len(set(folds)) > 1 and not kwargs else [0, 1, 1, 0], folds), **kwargs)
+    assert message in str(error.value)
+
+
+def test_a_class_that_a_drawn_set_lacks_is_named(caplog):
+    split(make([0, 0, 0, 1, 1, 2], None), validation_split=0.4)
+    assert "the validation set has no clip of class class2" in caplog.text
+
+
+def test_one_class_is_none(tmp_path):
+    paths = table(tmp_path, [f"{i}.wav,dog,{i}" for i in range(6)])
+    with pytest.raises(UserError, match=r"the training clips are of one class only \(dog\); expected two classes"):
+        read_sets(paths)
+    assert read_sets(paths, ["dog"]).class_names == ("dog",), "a model may have one; it is not trained here"
+
+
+def test_keys_of_a_set_that_is_given_by_itself_are_noted(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    paths = table(tmp_path, FOLDED)
+    own = {key.replace("training", part): value for key, value in paths.items() for part in ("validation", "test")}
+    read_sets({**paths, **own, "validation_split": 0.1, "test_folds": [3]})
+    assert "note: dataset.validation_split: not used; the validation set is given by itself" in caplog.text
+    assert "note: dataset.test_folds: not used; the test set is given by itself" in caplog.text
+
+
+def test_the_reported_sets(shared):
+    for name, message in (
+        ("07-fold-partly-empty", "1 of 12 clips have no fold in the CSV (line 2: 1-100032-A-0.wav)"),
+        ("08-one-class", "the training clips are of one class only (dog)"),
+    ):
+        audio, csv = shared / "cases/two/audio", shared / "cases" / name / "meta.csv"
+        with pytest.raises(UserError) as error:
+            read_sets({"training_audio_path": audio, "training_csv_path": csv, "validation_split": 0.3})
+        assert message in str(error.value)
