@@ -19,6 +19,8 @@ MAX_NUMBER = 64  # characters
 Tree = dict[str, Any]  # what YAML gives: mappings, lists, text, numbers, switches
 Origins = dict[tuple[str, ...], str]
 
+NAMES = "class_names"  # a list of text, whatever its items look like: 010 is no number there
+_SWITCHES = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
@@ -85,21 +87,21 @@ def read(text: str, source: str) -> tuple[Tree, Origins]:
     return tree, origins
 
 
-def value(text: str) -> Any:
-    """Return one value written in YAML; ValueError when it is none, or more than the bounds above."""
+def value(text: str, keys: tuple[str, ...] = ()) -> Any:
+    """Return the value of a key written in YAML; ValueError when it is none, or more than the bounds above."""
     try:
-        return _construct(text, "value", {})
+        return _construct(text, "value", {}, keys)
     except (yaml.YAMLError, RecursionError, UserError) as error:
         raise ValueError(str(error)) from None
 
 
-def _construct(text: str, source: str, origins: Origins) -> Any:
+def _construct(text: str, source: str, origins: Origins, keys: tuple[str, ...] = ()) -> Any:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             return None
-        _locate(node, (), source, origins)
+        _locate(node, keys, source, origins)
         return loader.construct_document(node)
     finally:
         loader.dispose()
@@ -133,4 +135,6 @@ def _locate(node: yaml.Node, keys: tuple[str, ...], source: str, origins: Origin
         for i, item in enumerate(node.value):
             inner = (*keys, str(i))
             origins[inner] = f"{source}, line {item.start_mark.line + 1}"
+            if keys[-1:] == (NAMES,) and isinstance(item, yaml.ScalarNode) and item.tag not in _SWITCHES:
+                item.tag = "tag:yaml.org,2002:str"
             _locate(item, inner, source, origins)

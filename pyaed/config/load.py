@@ -132,7 +132,7 @@ def _apply(tree: Tree, override: str, origins: Origins) -> None:
         raise UserError(
             f"override '{override}': expected key=value, +key=value, ++key=value or ~key, for instance training.epochs=10"
         )
-    *sections, last = key.split(".")
+    *sections, last = place = tuple(key.split("."))
     node = tree
     for section in sections:
         if node.get(section) is None:
@@ -141,23 +141,22 @@ def _apply(tree: Tree, override: str, origins: Origins) -> None:
         if not isinstance(node, dict):
             raise UserError(f"override '{override}': '{section}' holds a value, not keys")
     if sign == "~":
-        if last not in node or (separator and node[last] != _value(text, override)):
+        if last not in node or (separator and node[last] != _value(text, override, place)):
             hint = nearest(last, node) if last not in node else f"; it is {node[last]!r}"
             raise UserError(f"override '{override}': there is no such {key} to take away{hint}")
         del node[last]
         return
     if sign == "+" and node.get(last) is not None:
         raise UserError(f"override '{override}': {key} is {node[last]!r} already; expected {key}=... or ++{key}=...")
-    node[last] = _value(text, override)
-    place = (*sections, last)
+    node[last] = _value(text, override, place)
     origins[place] = f"override '{override}'"
 
 
-def _value(text: str, override: str) -> Any:
+def _value(text: str, override: str, keys: tuple[str, ...]) -> Any:
     """Read an override's value: YAML's lists, mappings, quotes, numbers and switches; anything else is text as it is."""
     text = text.strip()
     try:
-        value = document.value(text) if text else None
+        value = document.value(text, keys) if text else None
     except ValueError:
         if text[0] in "[{'\"":
             raise UserError(f"override '{override}': the value is not valid YAML") from None
@@ -179,7 +178,7 @@ def _normalise(value: Any, location: Location, variables: Variables, problems: l
         problems.append((location, f"{'.'.join(map(str, location))}: {error}"))
         return None
     if text in ("None", ""):
-        return None
+        return "None" if text and location[-2:-1] == (document.NAMES,) else None  # a class may be called so
     if re.fullmatch(r"\([\d\s,.]*\)", text):
         try:
             return list(ast.literal_eval(text))
@@ -226,7 +225,7 @@ def _message(item: ErrorDetails) -> str:
         choices = re.findall(r"'([^']*)'", item["ctx"]["expected"])
         return f"{key}: {value!r} is not allowed, expected one of {', '.join(choices)}{nearest(str(value), choices)}"
     if kind == "value_error":
-        return f"{key}: {item['ctx']['error']}"
+        return f"{key}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
     if kind == "string_type" and isinstance(value, bool):
         return f"{key}: {value} is not allowed, expected text; YAML reads a bare yes, no, on and off so: use quotes"
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")

@@ -329,3 +329,13 @@ class Config(Section):
 
     # What was wrong in sections that the operation doesn't use.
     _notes: list[str] = PrivateAttr(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_way_to_know_nothing(self) -> "Config":
+        threshold = self.deployment.unknown_class_threshold
+        if self.dataset.use_garbage_class and threshold > 0:
+            raise ValueError(
+                f"dataset.use_garbage_class: True and deployment.unknown_class_threshold: {threshold:g} exclude each other; "
+                "set the threshold to 0 or use_garbage_class to False"
+            )
+        return self

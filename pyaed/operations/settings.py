@@ -77,6 +77,11 @@ def model_settings(run: Run, path: Path, unnamed: Unnamed = "refuse") -> ModelMe
             + "\n  ".join(differences)
         )
     if "unknown_class_threshold" in config.deployment.model_fields_set:
+        if carried.garbage_class and config.deployment.unknown_class_threshold > 0:
+            raise UserError(
+                f"deployment.unknown_class_threshold: {config.deployment.unknown_class_threshold:g}: {path} has the garbage class "
+                f"'{carried.garbage_class}', and the two exclude each other; expected 0"
+            )
         carried = replace(carried, unknown_class_threshold=config.deployment.unknown_class_threshold)
     return carried
 
