@@ -11,6 +11,7 @@ import numpy as np
 from pyaed.errors import UserError
 from pyaed.nn.chain import stage_fields
 from pyaed.nn.depth_first import ARENA_LIMIT, fit
+from pyaed.nn.free_batch import with_fixed_batch
 from pyaed.nn.graph import Graph, read_tflite
 from pyaed.nn.lowering import Fields, Step, View, lower
 from pyaed.nn.memory import assign, fold_pads
@@ -129,6 +130,7 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
         raise UserError(
             f"{graph.name}: {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, expected one of each"
         )
+    graph = with_fixed_batch(graph)
     steps, views = lower_all(graph)
     steps = fold_pads(graph, steps, views)
     return place(graph, fit(graph, steps, views, arena_limit), views)

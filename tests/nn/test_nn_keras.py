@@ -37,7 +37,7 @@ def test_layers(name, tmp_path):
     assert_equal(content, inputs(Engine(content).program.input, 3, number))
 
 
-@pytest.mark.parametrize("name", ["dilated", "depthwise dilated", "conv1d dilated", "conv1d", "permute and flatten"])
+@pytest.mark.parametrize("name", LAYERS)
 def test_a_free_batch_size(name):
     content = keras_models.converted(keras_models.layer_model(name))
     assert_equal(content, inputs(Engine(content).program.input, 3, 0))
