@@ -177,9 +177,14 @@ REFUSED = {
         "not neighbours",
     ),
     "sums beyond 30 bits": (
+        unary("CONV_2D", tensor((1, 1, 1, 1), scale=1), tensor((1, 1, 1, 1), scale=2**-24), WINDOW,
+              [tensor((1, 1, 1, 1), scale=1, data=[127])]),
+        "beyond 30 bits",
+    ),
+    "products beyond 32 bits": (
         unary("FULLY_CONNECTED", tensor((1, 1), scale=1), tensor((1, 1), scale=2**-24), {},
               [tensor((1, 1), scale=1, data=[127])]),
-        "beyond 30 bits",
+        "beyond 32 bits",
     ),
     "softmax scale": (
         unary("SOFTMAX", tensor((1, 4), scale=1), tensor((1, 4), scale=1 / 128), {"beta": 1.0}),
@@ -190,8 +195,8 @@ REFUSED = {
         "is empty",
     ),
     "shift of zero sums": (
-        unary("FULLY_CONNECTED", tensor((1, 1), scale=1), tensor((1, 1), scale=2**-40), {},
-              [tensor((1, 1), scale=1, data=[0])]),
+        unary("CONV_2D", tensor((1, 1, 1, 1), scale=1), tensor((1, 1, 1, 1), scale=2**-40), WINDOW,
+              [tensor((1, 1, 1, 1), scale=1, data=[0])]),
         "beyond 30 bits",
     ),
     "softmax of nearly equal values": (

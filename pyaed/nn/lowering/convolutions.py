@@ -1,13 +1,14 @@
 """Convolutions and fully connected layers."""
 
-import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pyaed.nn.graph import Graph, Operator, Tensor
 from pyaed.nn.lowering.common import (
+    ACCUMULATOR_LIMIT,
     Fields,
     Step,
     affine,
@@ -22,7 +23,7 @@ from pyaed.nn.lowering.common import (
     window_fields,
 )
 from pyaed.nn.lowering.scratch import scratch_bytes
-from pyaed.nn.quantize import quantize_multiplier
+from pyaed.nn.quantize import nearly_constant, quantize_multiplier
 
 
 def _pack(rows: np.ndarray) -> np.ndarray:
@@ -49,15 +50,24 @@ def _table4(values: npt.ArrayLike, dtype: npt.DTypeLike) -> np.ndarray:
     return table
 
 
-def _channels(
-    graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int
-) -> tuple[Fields, list[float]]:
-    """Return what layers with the weights `rows` [channels][depth] share, and the real scale factor of each channel."""
+@dataclass(frozen=True)
+class _Channels:
+    """The sums of a layer's channels: where they begin, and how far the products may move them."""
+
+    folded: npt.NDArray[np.int64]  # the bias, with the input's zero point folded in
+    low: npt.NDArray[np.int64]  # smallest sum
+    high: npt.NDArray[np.int64]  # largest sum
+    bounds: npt.NDArray[np.int64]  # the widest sum on the way: the folded bias and any part of the products
+    reals: list[float]  # scale factors
+
+
+def _channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> _Channels:
+    """Return the sums of a layer with the weights `rows` [channels][depth]."""
     channels = len(rows)
     w = operand(graph, op, 1)
     if (len(w.scales) > 1 and w.axis != axis) or len(w.scales) not in (1, channels) or w.zero_points.any():
         refuse(graph, op, f"weights {w}: expected one scale, or one per output channel, and zero points of 0")
-    (x_scale, x_zero), (y_scale, y_zero) = affine(graph, op, x), affine(graph, op, y)
+    (x_scale, x_zero), (y_scale, _) = affine(graph, op, x), affine(graph, op, y)
     bias = np.zeros(channels, np.int64)
     if len(op.inputs) > 2 and op.inputs[2] >= 0:
         data = constant(graph, op, 2, ("int32",))
@@ -65,28 +75,42 @@ def _channels(
         bias = data.astype(np.int64).reshape(-1)
     wide = rows.astype(np.int64)
     folded = bias - x_zero * wide.sum(axis=1)
-    # The widest sum on the way: the folded bias and any part of the products.
-    bounds = np.abs(folded) + 128 * np.abs(wide).sum(axis=1)
+    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
     reals = [float(x_scale) * float(s) / float(y_scale) for s in np.broadcast_to(w.scales, channels)]
-    for bound, real in zip(bounds, reals):
-        check_rescale(graph, op, int(bound), math.frexp(real)[1])
+    return _Channels(
+        folded,
+        folded + 127 * negative - 128 * positive,
+        folded + 127 * positive - 128 * negative,
+        np.abs(folded) + 128 * np.abs(wide).sum(axis=1),
+        reals,
+    )
+
+
+def _common_fields(graph: Graph, op: Operator, y: Tensor, rows: np.ndarray) -> Fields:
     low, high = fused_range(graph, op, y)
-    params = {
-        "output_zero_point": y_zero,
-        "act_min": low,
-        "act_max": high,
-        "weights": _pack_quads(rows),
-        "bias": _table4(folded, np.int32),
-    }
-    return params, reals
+    zero_point = affine(graph, op, y)[1]
+    return {"output_zero_point": zero_point, "act_min": low, "act_max": high, "weights": _pack_quads(rows)}
 
 
 def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: np.ndarray, axis: int) -> Fields:
-    """Return the tables of a convolution: `_channels` with fixed-point scale factors."""
-    params, reals = _channels(graph, op, x, y, rows, axis)
-    factors = [quantize_multiplier(real) for real in reals]
-    full_relu = (params["act_min"], params["act_max"], params["output_zero_point"]) == (-128, 127, -128)
+    """Return the tables of a convolution: `_common_fields` with biases and fixed-point scale factors."""
+    channels = _channels(graph, op, x, y, rows, axis)
+    params = _common_fields(graph, op, y, rows)
+    clamp = (params["output_zero_point"], params["act_min"], params["act_max"])
+    factors, folded, bounds = [], channels.folded.copy(), channels.bounds
+    for c, real in enumerate(channels.reals):
+        multiplier, shift = quantize_multiplier(real)
+        if bounds[c] >= ACCUMULATOR_LIMIT and shift <= 0:
+            found = nearly_constant(int(channels.low[c]), int(channels.high[c]), multiplier, shift, clamp)
+            if found is not None:
+                offset, multiplier, shift = found
+                bounds[c] += abs(folded[c] + offset) - abs(folded[c])
+                folded[c] += offset
+        check_rescale(graph, op, int(bounds[c]), shift)
+        factors.append((multiplier, shift))
+    full_relu = clamp == (-128, -128, 127)
     return params | {
+        "bias": _table4(folded, np.int32),
         "fast_rounding": int(full_relu and all(-22 <= shift <= -1 for _, shift in factors)),
         "input_zero_point": affine(graph, op, x)[1],
         "multiplier": _table4([m for m, _ in factors], np.int32),
@@ -185,6 +209,12 @@ def fully_connected(graph: Graph, op: Operator) -> Step:
     out_c, depth = w.shape
     rows = x.size // depth
     expect_shape(graph, op, y.size == rows * out_c, x, y)
-    params, reals = _channels(graph, op, x, y, w, axis=0)
-    params |= {"rows": rows, "depth": depth, "out_c": out_c, "scale": _table4(reals, np.float64)}
+    channels = _channels(graph, op, x, y, w, axis=0)
+    for bound, real in zip(channels.bounds, channels.reals):
+        # Multiplied in binary64: the sum has to be an int32, and so has the product.
+        if bound >= 1 << 31 or bound * real >= ACCUMULATOR_LIMIT:
+            refuse(graph, op, f"sums can reach {bound}, times {real} in the output's steps: beyond 32 bits")
+    params = _common_fields(graph, op, y, w)
+    params |= {"bias": _table4(channels.folded, np.int32), "scale": _table4(channels.reals, np.float64)}
+    params |= {"rows": rows, "depth": depth, "out_c": out_c}
     return Step(op.name, "aed_fully_connected_s8", {"input": x.index}, y.index, params, macs=y.size * depth)
