@@ -2,6 +2,7 @@
 #include "aed_check.h"
 #include "aed_decimal.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 int main(void) {
@@ -22,6 +23,13 @@ int main(void) {
     char text[AED_DECIMAL_SIZE]; /* exactly: the sanitizer sees a byte too many */
     aed_format_decimal(table[i].value, table[i].most, text);
     CHECK(strcmp(text, table[i].text) == 0);
+  }
+  /* Every thousandth to the largest value, halves up from just below and just above. */
+  for (uint32_t n = 0; n <= 999000; n += n < 12000 ? 1 : 125) { /* eighths are exact in binary32 */
+    char text[AED_DECIMAL_SIZE], expected[16];
+    aed_format_decimal((float)n / 1000.0f, 999, text);
+    (void)snprintf(expected, sizeof expected, "%u.%03u", n / 1000u, n % 1000u);
+    CHECK(strcmp(text, expected) == 0);
   }
   return aed_check_result("decimal");
 }

@@ -86,6 +86,10 @@ def test_identity(board):
         "model_hash": program.hash,
         "feature_hash": feature_hash(spec),
     }
+    assert identity.input_quantization == (np.float32(program.input.scale), program.input.zero_point)
+    assert identity.output_quantization == (np.float32(program.output.scale), program.output.zero_point)
+    assert (identity.input_shape, identity.output_shape) == (program.input.shape, program.output.shape)
+    assert identity.input_dtype == identity.output_dtype == np.int8
     assert identity.class_names == images.METADATA.class_names
     assert identity.node_names == tuple(node.name for node in program.nodes)
 

@@ -30,9 +30,10 @@ class Group:
 
     def __init__(self, room: str, entry: dict[str, Any]):
         self.room = room
-        self.quick: list[str] = [f"ctest {entry['ctest']}"] if "ctest" in entry else []
-        self.tests: list[str] = [f"pytest {arguments}" for arguments in entry.get("pytest", [])]
-        self.m33_tests: list[str] = [f"pytest {arguments}" for arguments in entry.get("m33_pytest", [])]
+        ctest = [entry["ctest"]] if "ctest" in entry else []
+        self.tests = [*(("host", regex) for regex in ctest), *(("pytest", words) for words in entry.get("pytest", []))]
+        self.checked = [(CHECKED, regex) for regex in ctest]
+        self.m33_tests = [("pytest", words) for words in entry.get("m33_pytest", [])]
         self.files = {str(p.relative_to(ROOT)) for pattern in entry["files"] for p in ROOT.glob(pattern)}
         if not self.files:
             raise SystemExit(f"mutants.yaml: {room}: no file fits {entry['files']}")
@@ -41,11 +42,12 @@ class Group:
 class Run:
     """One sample: draws mutants, tries them, keeps the results."""
 
-    def __init__(self, seed: int, only: str | None, retry: bool):
+    def __init__(self, seed: int, only: list[str] | None, retry: bool):
         table = yaml.safe_load((HERE / "mutants.yaml").read_text())
-        rooms = {name: groups for name, groups in table["rooms"].items() if only in (None, name)}
-        if not rooms:
-            raise SystemExit(f"{only}: no room of mutants.yaml, which has {', '.join(table['rooms'])}")
+        for name in only or ():
+            if name not in table["rooms"]:
+                raise SystemExit(f"{name}: no room of mutants.yaml, which has {', '.join(table['rooms'])}")
+        rooms = {name: groups for name, groups in table["rooms"].items() if not only or name in only}
         self.groups = [Group(name, entry) for name, entries in rooms.items() for entry in entries]
         left_out = {str(p.relative_to(ROOT)) for pattern in table["left_out"] for p in ROOT.glob(pattern)}
         #: file -> its group; of several the first
@@ -76,13 +78,14 @@ class Run:
 
     def see_pass(self, group: Group) -> None:
         """Run a group's tests on the code as it is: what fails without a change says nothing about one."""
-        for command in [*group.quick, *group.tests, *group.m33_tests]:
-            if command not in self.seconds:
+        for test in [*group.tests, *group.checked, *group.m33_tests]:
+            name = " ".join(test)
+            if name not in self.seconds:
                 begin = time.monotonic()
-                if not self.tree.test(command, 900):
-                    raise SystemExit(f"fails without a change: {command}\n{_tail(self.folder / 'last.log')}")
-                self.seconds[command] = time.monotonic() - begin
-                print(f"passes in {self.seconds[command]:5.1f} s: {command}", flush=True)
+                if not self.passes(test, 900):
+                    raise SystemExit(f"fails without a change: {name}\n{_tail(self.folder / 'last.log')}")
+                self.seconds[name] = time.monotonic() - begin
+                print(f"passes in {self.seconds[name]:5.1f} s: {name}", flush=True)
                 self.baseline.write_text(json.dumps({"state": self.state, "seconds": self.seconds}))
 
     def draw(self, count: int) -> None:
@@ -135,19 +138,16 @@ class Run:
         return entry
 
     def judge(self, group: Group, mutant: Mutant) -> tuple[str, str]:
-        """Build the changed copy and run the group's tests; those of the Cortex-M33 only where its code changed."""
+        """Build the changed copy and run the group's tests: on the host where its code changed, then on the Cortex-M33."""
         if mutant.path.endswith(".py"):
             return self.survives(group.tests)
-        if not self.tree.build(CHECKED):
-            return "not compiled", ""
-        outcome = self.survives(group.quick)
-        if outcome[0] == "killed":
-            return outcome
         if not self.tree.build("host"):
             return "not compiled", ""
         changed = self.tree.objects("host") != self.objects["host"]
         if changed:
             outcome = self.survives(group.tests)
+            if outcome[0] == "survived" and self.tree.build(CHECKED):  # slow to build: the quick way first
+                outcome = self.survives(group.checked)
             if outcome[0] == "killed":
                 return outcome
         if not self.tree.build("m33"):
@@ -156,14 +156,16 @@ class Run:
             return self.survives(group.m33_tests)
         return outcome if changed else ("same code", "")
 
-    def survives(self, commands: list[str]) -> tuple[str, str]:
-        """Run tests until one fails."""
-        failed = next((command for command in commands if not self.passes(command)), None)
+    def survives(self, tests: list[tuple[str, str]]) -> tuple[str, str]:
+        """Run tests until one fails, or takes several times as long as without a change."""
+        names = (" ".join(test) for test in tests if not self.passes(test, 20 + 5 * self.seconds[" ".join(test)]))
+        failed = next(names, None)
         return ("survived", "") if failed is None else ("killed", failed)
 
-    def passes(self, command: str) -> bool:
-        """Tell whether a test passes, within a few times what it takes without a change."""
-        return self.tree.test(command, 20 + 5 * self.seconds[command])
+    def passes(self, test: tuple[str, str], timeout: float) -> bool:
+        """Run pytest, or the C tests of a build."""
+        kind, words = test
+        return self.tree.pytest(words, timeout) if kind == "pytest" else self.tree.ctest(kind, words, timeout)
 
     def report(self) -> str:
         """Write and return the table by room and the survivors."""
@@ -189,7 +191,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=300, help="mutants that compile and change the code")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws another sample")
-    parser.add_argument("--only", metavar="ROOM", help="one room of mutants.yaml")
+    parser.add_argument("--only", metavar="ROOM", action="append", help="a room of mutants.yaml; may be given again")
     parser.add_argument("--retry", action="store_true", help="try those again that survived, after a change of tests")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
