@@ -141,6 +141,11 @@ static void test_floods(void) {
     CHECK(aed_packet_receive(&receiver, 0) == 0);
   }
   CHECK(aed_packet_dropped(&receiver.counters) == 1);
+  /* One byte is a bad packet too: an empty payload, and a broken one. */
+  CHECK(aed_packet_receive(&receiver, 1) == 0 && aed_packet_receive(&receiver, 0) == 0);
+  CHECK(receiver.counters.truncated == 1);
+  CHECK(aed_packet_receive(&receiver, 2) == 0 && aed_packet_receive(&receiver, 0) == 0);
+  CHECK(receiver.counters.garbage == 1);
   for (uint32_t i = 0; i < 1000000; i++) {
     CHECK(aed_packet_receive(&receiver, random_byte()) == 0);
   }

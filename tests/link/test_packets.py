@@ -143,6 +143,12 @@ def test_a_damaged_frame_never_passes(c, payload, data):
     assert c_receive(c, bytes(packet)) == (got, counters)
 
 
+@pytest.mark.parametrize(("data", "counter"), [(b"\1\0", "truncated"), (b"\2\0", "garbage"), (b"\0\0\0", None)])
+def test_the_shortest_packets(c, data, counter):
+    expected = {name: int(name == counter) for name in COUNTERS}
+    assert c_receive(c, data) == python_receive(data, []) == ([], expected)
+
+
 def test_a_flood_needs_no_memory():
     receiver = packets.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
     for _ in range(100):
