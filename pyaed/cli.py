@@ -1,21 +1,30 @@
 """Commands, options and exit codes, nothing else. What a command needs is imported when it runs."""
 
+import io
 import logging
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from pyaed import __version__
-from pyaed.errors import UserError
+from pyaed import __version__, logs
+from pyaed.errors import UserError, shorten
+from pyaed.text import printable, show
 
 if TYPE_CHECKING:
     from pyaed.operations import Run
 
 USER_ERROR = 2
 NOT_EQUAL = 1
+READER_GONE = 141  # as the shell counts an end by SIGPIPE
+
+
+class _ReaderGone(Exception):
+    """Nobody reads what the command prints, as behind ``| head -1``."""
 
 
 class _Group(click.Group):
@@ -33,6 +42,14 @@ class _Group(click.Group):
             ctx.fail(f"no such command '{args[0]}'{nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:  # click would end with 1, which is a check's answer
+            raise _ReaderGone from error
+        return result
+
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pyaed")
@@ -44,13 +61,7 @@ def cli(verbose: bool, quiet: bool) -> None:
     Every command reads a YAML file (-c) and takes overrides as KEY=VALUE, for instance training.epochs=10.
     """
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    handler.setLevel(level)
-    logger = logging.getLogger("pyaed")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
+    logs.to_terminal(level)
 
 
 def _with_config(function: Callable[..., None]) -> Callable[..., None]:
@@ -67,7 +78,7 @@ def _start(config_path: Path | None, overrides: tuple[str, ...], mode: str | Non
 
 
 def _finish(run: "Run") -> None:
-    click.echo(f"results: {run.folder}")
+    show(f"results: {run.folder}")
 
 
 def _operation_command(mode: str, name: str, text: str) -> None:
@@ -195,7 +206,7 @@ def features(path: Path, overrides: tuple[str, ...], config_path: Path | None, o
     loaded = config.load(config_path, overrides)
     spec = FeatureSpec.from_sections(loaded.feature_extraction, loaded.preprocessing)
     for written in operations.write_features(path, spec, loaded.preprocessing, out):
-        click.echo(f"wrote {written}")
+        show(f"wrote {written}")
 
 
 @cli.command()
@@ -206,7 +217,7 @@ def init(path: Path, force: bool) -> None:
     from pyaed import config
 
     config.write_template(path, force)
-    click.echo(f"wrote {path}; set the paths under 'dataset', then: pyaed run -c {path}")
+    show(f"wrote {path}; set the paths under 'dataset', then: pyaed run -c {path}")
 
 
 @cli.command()
@@ -227,8 +238,8 @@ def crossval(
     from pyaed import config, operations
 
     settings = config.load(config_path, overrides, "chain_tqe" if quantized else "training")
-    operations.crossval(settings, overrides, protocol, repeats, quantized, click.echo)
-    click.echo(f"results: {settings.hydra.run.dir}")
+    operations.crossval(settings, overrides, protocol, repeats, quantized, show)
+    show(f"results: {settings.hydra.run.dir}")
 
 
 @cli.group("config")
@@ -246,12 +257,10 @@ def config_check(path: Path, overrides: tuple[str, ...]) -> None:
     loaded = config.load(path, overrides)
     missing = operations.check(loaded)
     for line in config.notes(loaded):
-        click.echo(f"note: {line}")
+        show(f"note: {line}")
     for line in missing:
-        click.echo(f"missing: {line}")
-    click.echo(
-        f"{path}: {loaded.operation_mode or 'no operation_mode'}: " + ("missing files" if missing else "no mistakes")
-    )
+        show(f"missing: {line}")
+    show(f"{path}: {loaded.operation_mode or 'no operation_mode'}: " + ("missing files" if missing else "no mistakes"))
     if missing:
         raise SystemExit(NOT_EQUAL)
 
@@ -263,7 +272,7 @@ def config_schema() -> None:
 
     from pyaed import config
 
-    click.echo(json.dumps(config.json_schema(), indent=1))
+    show(json.dumps(config.json_schema(), indent=1))
 
 
 @cli.group()
@@ -277,7 +286,7 @@ def dataset_check(config_path: Path | None, overrides: tuple[str, ...]) -> None:
     """Report missing, unreadable, silent, too short, clipped and duplicate clips; exit code 1 when there are any."""
     from pyaed import config, operations
 
-    if not operations.check_dataset(config.load(config_path, overrides, "evaluation"), click.echo):
+    if not operations.check_dataset(config.load(config_path, overrides, "evaluation"), show):
         raise SystemExit(NOT_EQUAL)
 
 
@@ -288,7 +297,7 @@ def dataset_fetch(name: str, folder: Path | None) -> None:
     """Load a public data set, checked and unpacked, and say the configuration's lines; goes on where it was cut off."""
     from pyaed.data.fetch import fetch
 
-    click.echo(fetch(name, folder or Path("datasets") / name))
+    show(fetch(name, folder or Path("datasets") / name))
 
 
 @cli.command()
@@ -300,10 +309,10 @@ def cache(clear: bool) -> None:
     folder, limit = data.cache_root(), data.cache_limit()
     if clear:
         count, removed = data.prune(folder, 0)
-        click.echo(f"removed {count} entries, {removed / 2**20:.1f} MiB")
+        show(f"removed {count} entries, {removed / 2**20:.1f} MiB")
     entries = data.cache_entries(folder)
     size = sum(size for _, size, _ in entries)
-    click.echo(f"{folder}: {len(entries)} entries, {size / 2**20:.1f} MiB of at most {limit / 2**30:g} GiB")
+    show(f"{folder}: {len(entries)} entries, {size / 2**20:.1f} MiB of at most {limit / 2**30:g} GiB")
 
 
 @cli.command()
@@ -314,7 +323,7 @@ def demo(data: Path | None, out: Path, overrides: tuple[str, ...]) -> None:
     """Go the whole road once: train, quantize, evaluate, deploy, verify and benchmark on the emulated board."""
     from pyaed import operations
 
-    if not operations.demo(out, data, overrides, click.echo):
+    if not operations.demo(out, data, overrides, show):
         raise SystemExit(NOT_EQUAL)
 
 
@@ -325,7 +334,7 @@ def ports() -> None:
     from pyaed.link import ports as service
 
     rows = service.list_all()
-    click.echo(text.format_table(rows) if rows else "no serial port exists here")
+    show(text.format_table(rows) if rows else "no serial port exists here")
 
 
 @cli.command()
@@ -339,7 +348,7 @@ def flash(image: Path, method: str | None, serial: str | None, dry_run: bool, bo
     from pyaed.boards import flash as service
 
     line = service(image, method, serial, dry_run, board=board)
-    click.echo(line if dry_run else f"flashed: {line}")
+    show(line if dry_run else f"flashed: {line}")
 
 
 @cli.command()
@@ -351,7 +360,7 @@ def record(path: Path, port: str, baudrate: int, seconds: float) -> None:
     """Record the board's microphone to a WAV file and print its level."""
     from pyaed.monitor import recording
 
-    click.echo(recording.record(path, port, baudrate, seconds))
+    show(recording.record(path, port, baudrate, seconds))
 
 
 @cli.command()
@@ -386,7 +395,7 @@ def monitor(
         raise click.UsageError("one of --port and --board is needed")
     started = _start(config_path, overrides, "deployment")
     for path in operations.monitor(started, port, baudrate, play, record, seconds, not fast):
-        click.echo(f"wrote {path}")
+        show(f"wrote {path}")
 
 
 @cli.command()
@@ -395,18 +404,27 @@ def doctor() -> None:
     from pyaed import doctor as service
 
     text, complete = service.examine()
-    click.echo(text)
+    show(text)
     if not complete:
         raise SystemExit(NOT_EQUAL)
 
 
+def _fail(message: object) -> NoReturn:
+    with suppress(OSError):  # standard error may be what is closed or full
+        lines = (shorten(line, 4000) for line in f"error: {message}".split("\n"))
+        click.echo(printable("\n".join(lines), keep="\n"), err=True)
+    sys.exit(USER_ERROR)
+
+
 def main() -> None:
     """Run the command line: exit code 0 for success, 1 for a check that found something, 2 for a user's error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(standalone_mode=False)
     except UserError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(USER_ERROR)
+        _fail(error)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
@@ -415,6 +433,19 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was finished is kept", err=True)
         sys.exit(130)
+    except _ReaderGone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is dropped quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        sys.exit(READER_GONE)
+    except OSError as error:
+        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+        _fail(": ".join([*names, error.strerror or str(error) or type(error).__name__]))
+    except MemoryError as error:
+        _fail(f"not enough memory{f': {error}' if str(error) else ''}")
+    except RecursionError:
+        _fail("a value or a file is nested too deeply")
+    except UnicodeError as error:
+        _fail(f"a text has characters that can't be written or read: {error}")
 
 
 if __name__ == "__main__":

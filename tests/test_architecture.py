@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HELPERS = {f"pyaed/{name}.py" for name in ("__init__", "errors", "files", "progress", "sources", "text", "workers")}
+HELPERS = {
+    f"pyaed/{name}.py" for name in ("__init__", "errors", "files", "logs", "progress", "sources", "text", "workers")
+}
 TENSORFLOW = {"pyaed/models", "pyaed/training", "pyaed/quantization", "pyaed/evaluation", "pyaed/artefact"}
 C_ROOMS = ("dsp_c", "nn_c", "detector_c", "firmware/engine", "firmware/app", "firmware/boards")
 EVERYTHING = "all rooms above"

@@ -91,9 +91,11 @@ def read_sound(path: str | os.PathLike[str], target_rate: int, max_seconds: floa
     if not os.path.isfile(path):
         raise UserError(f"cannot decode {path}: no such file")
     remarks = []
+    # Bytes, for names that are no UTF-8; Windows' names are text.
+    name = os.fspath(path) if os.name == "nt" else os.fsencode(path)
     try:
         missing = cut_off(path)
-        with soundfile.SoundFile(os.fspath(path)) as file:
+        with soundfile.SoundFile(name) as file:
             rate = file.samplerate
             if not RATES[0] <= rate <= RATES[1]:
                 raise UserError(f"{path}: sample rate {rate} Hz is outside {RATES[0]} to {RATES[1]} Hz")
@@ -101,7 +103,7 @@ def read_sound(path: str | os.PathLike[str], target_rate: int, max_seconds: floa
             scaled = file.subtype in FLOATS and _in_int16_scale(path, file)
             native = file.read(frames, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError) as error:
-        reason = str(error).removeprefix(f"Error opening {os.fspath(path)!r}: ")
+        reason = str(error).removeprefix(f"Error opening {name!r}: ")
         if getattr(error, "code", None) == LOST_SYNC:
             reason = "the file is damaged or cut off"
         raise UserError(f"cannot decode {path}: {reason.rstrip('.')} (wav, flac, ogg and mp3 are read)") from error

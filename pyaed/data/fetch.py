@@ -19,6 +19,7 @@ from typing import Any
 
 from pyaed.data.archives import open_archive
 from pyaed.errors import UserError, nearest
+from pyaed.files import cannot_write
 from pyaed.progress import progress
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,10 @@ def fetch(name: str, folder: str | os.PathLike[str]) -> str:
         ) from error
     folder = Path(folder).expanduser()
     archives = folder / ".archives"
-    archives.mkdir(parents=True, exist_ok=True)
+    try:
+        archives.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(archives, error) from error
     dataset = soundata.initialize(name, data_home=str(folder))
     index = dataset._index_data.remote
     if index is not None:
@@ -165,7 +169,10 @@ def _append(url: str, part: Path, label: str) -> None:
         with open(part, "r+b" if start else "wb") as file:
             file.seek(start)
             for block in progress(blocks, length and -(-int(length) // BLOCK), label, "MiB"):
-                file.write(block)
+                try:
+                    file.write(block)
+                except OSError as error:
+                    raise cannot_write(part, error) from error
             loaded = file.tell() - start
     if length is not None and loaded < int(length):
         raise OSError(f"cut off after {loaded} of {length} bytes")

@@ -6,7 +6,6 @@ background noise and reverberation, and some hold a faint event of another class
 
 import csv
 import os
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from pyaed.dsp import to_int16
 from pyaed.errors import UserError
-from pyaed.files import atomic_path
+from pyaed.files import atomic_path, wav_bytes
 
 N_FOLDS = 5
 RATES, RATE_SHARES = (16000, 22050, 44100), (0.7, 0.15, 0.15)
@@ -267,10 +266,6 @@ def write_dataset(folder: str | os.PathLike[str], seed: int = 0, n_clips: int = 
                 category, fold = names[i % len(names)], i // len(names) % N_FOLDS + 1
                 name = f"{fold}-{i:04d}-{category}.wav"
                 pcm, rate = render(category, np.random.default_rng([seed, i]))
-                with wave.open(str(temporary / "audio" / name), "wb") as out:
-                    out.setnchannels(1)
-                    out.setsampwidth(2)
-                    out.setframerate(rate)
-                    out.writeframes(pcm.astype("<i2").tobytes())
+                (temporary / "audio" / name).write_bytes(wav_bytes(pcm, rate))
                 table.writerow((name, fold, category))
     return folder / "meta" / "synthetic.csv"

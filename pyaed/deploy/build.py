@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pyaed.boards import BoardDescription, find_board
 from pyaed.errors import UserError, nearest
 from pyaed.files import atomic_path, write_text
 from pyaed.sources import source_root
+from pyaed.text import printable
 from pyaed.workers import worker_count
 
 #: program -> what installs it
@@ -122,17 +122,22 @@ def build_image(
     board = description.name
     if not (folder / "aed_engine_model.h").is_file():
         raise UserError(f"{folder} holds no generated sources: generate them with `pyaed deploy`")
+    if printable(folder) != str(folder) or ";" in str(folder):
+        raise UserError(
+            f"{folder}: CMake can't build in a folder of this name; set hydra.run.dir to one of plain characters"
+        )
     _needed_tool("arm-none-eabi-gcc")
     cmake, ninja = _needed_tool("cmake"), find_tool("ninja")
     root = source_root()
     log = folder / f"build_{board}.log"
-    with tempfile.TemporaryDirectory(prefix="pyaed-build-") as build, atomic_path(folder / board) as target:
-        configure = [cmake, "-S", str(root), "-B", build, f"--toolchain={root / 'cmake' / 'arm-none-eabi.cmake'}"]
+    with atomic_path(folder / board) as target:
+        build = target.with_name("build~")
+        configure = [cmake, "-S", str(root), "-B", str(build), f"--toolchain={root / 'cmake' / 'arm-none-eabi.cmake'}"]
         configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
         configure += [f"-DAED_BOARD={description.folder}", f"-DAED_CORE={description.core}"]
         configure += [f"-DAED_GENERATED_DIR={folder}", *cmake_options]
         text = ""
-        for command in (configure, [cmake, "--build", build, "--parallel", str(worker_count())]):
+        for command in (configure, [cmake, "--build", str(build), "--parallel", str(worker_count())]):
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             text += f"$ {' '.join(command)}\n{done.stdout.decode(errors='replace')}"
             if done.returncode:
@@ -141,7 +146,7 @@ def build_image(
         write_text(log, text)
         target.mkdir()
         for name in ("pyaed.elf", "pyaed.map"):
-            found = [path for path in Path(build).rglob(name)]
+            found = [path for path in build.rglob(name)]
             shutil.copy(found[0], target / name)
     return read_image(folder / board / "pyaed.elf", description)
 

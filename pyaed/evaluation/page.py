@@ -3,7 +3,6 @@
 import base64
 import io
 import os
-import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyaed.evaluation.report import Report
-from pyaed.files import write_text
+from pyaed.files import wav_bytes, write_text
+from pyaed.text import printable
 
 CALIBRATION_BINS = 10
 
@@ -108,6 +108,7 @@ def write_page(path: str | os.PathLike[str], page: Page) -> Path:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
+        finalize=lambda value: printable(value, "\n\t") if type(value) is str else value,
     )  # fmt: skip
     sections = [
         {
@@ -122,7 +123,7 @@ def write_page(path: str | os.PathLike[str], page: Page) -> Path:
     errors = [
         {
             "clip": clip,
-            "sound": _uri(_wav(clip.pcm, clip.rate), "audio/wav"),
+            "sound": _uri(wav_bytes(clip.pcm, clip.rate), "audio/wav"),
             "picture": _uri(picture, "image/png") if (picture := _spectrogram(clip.log_mel)) else None,
         }
         for clip in page.worst
@@ -139,16 +140,6 @@ def write_page(path: str | os.PathLike[str], page: Page) -> Path:
 
 def _uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _wav(pcm: npt.NDArray[np.int16], rate: int) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(np.asarray(pcm).astype("<i2").tobytes())
-    return buffer.getvalue()
 
 
 def _spectrogram(log_mel: npt.NDArray[np.float32]) -> bytes | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pyaed.files import atomic_path
+from pyaed.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,12 @@ def plot_confusion(
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, label="share of the true class")
-    axes.set_xticks(range(n), class_names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(n), class_names)
+    names = [printable(name) for name in class_names]
+    axes.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(range(n), names, parse_math=False)
     axes.set_xlabel("decision")
     axes.set_ylabel("truth")
-    axes.set_title(title, fontsize=11)
+    axes.set_title(printable(title), fontsize=11, parse_math=False)
     axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="0.85", linewidth=0.6)

@@ -1,6 +1,5 @@
 """Predictions on files: a CSV for programs, a table for people."""
 
-import csv
 import json
 import os
 from collections.abc import Sequence
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyaed.evaluation.decisions import UNKNOWN, ClipDecisions
-from pyaed.files import atomic_path, write_text
+from pyaed.files import write_csv, write_text
+from pyaed.text import printable
 
 if TYPE_CHECKING:
     from pyaed.data import PatchSet
@@ -42,16 +42,13 @@ def write_predictions_csv(
     Path
         The file.
     """
-    path = Path(path)
     counts = np.bincount(patchset.clip_index, minlength=len(patchset.clips))
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("file", "class", "score", "n_patches", *(f"p_{name}" for name in class_names)))
-        for clip, (name, score), n, scores in zip(
-            patchset.clips, _decided(decisions, class_names), counts, decisions.scores
-        ):
-            table.writerow((clip.name, name, f"{score:.6f}", n, *(f"{p:.6f}" for p in scores)))
-    return path
+    rows = zip(patchset.clips, _decided(decisions, class_names), counts, decisions.scores)
+    heading = ("file", "class", "score", "n_patches", *(f"p_{name}" for name in class_names))
+    lines = (
+        (clip.name, name, f"{score:.6f}", n, *(f"{p:.6f}" for p in scores)) for clip, (name, score), n, scores in rows
+    )
+    return write_csv(path, (heading, *lines))
 
 
 def write_predictions_json(
@@ -72,7 +69,8 @@ def write_predictions_json(
 
 def prediction_table(patchset: "PatchSet", decisions: ClipDecisions, class_names: Sequence[str]) -> str:
     """Return the decisions as plain text, one line a clip with the three best classes."""
-    names = [clip.name for clip in patchset.clips]
+    names = [printable(clip.name) for clip in patchset.clips]
+    class_names = [printable(name) for name in class_names]
     width = max(len("file"), *(len(name) for name in names)) if names else 4
     label_width = max(len(UNKNOWN_NAME), *(len(name) for name in class_names))
     lines = [f"{'file':{width}}  {'class':{label_width}}  score %  next best"]

@@ -1,6 +1,5 @@
 """Evaluation of one predictor on one set: numbers, files and a table."""
 
-import csv
 import json
 import logging
 import math
@@ -18,7 +17,7 @@ from pyaed.evaluation.metrics import Proportion, average_precision, class_scores
 from pyaed.evaluation.plots import plot_confusion
 from pyaed.evaluation.predictions import UNKNOWN_NAME
 from pyaed.evaluation.predictors import BATCH, Predictor, predict_patches
-from pyaed.files import atomic_path, write_text
+from pyaed.files import write_csv, write_text
 
 if TYPE_CHECKING:
     from pyaed.data import Clip, PatchSet
@@ -299,11 +298,8 @@ def _write(report: Report, folder: Path) -> list[Path]:
         if matrix is None:
             continue
         path = folder / f"{stem}_confusion_{unit}.csv"
-        with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(("truth \\ decision", *report.class_names))
-            table.writerows((name, *row) for name, row in zip(report.class_names, matrix.tolist()))
-        files.append(path)
+        rows = ((name, *row) for name, row in zip(report.class_names, matrix.tolist()))
+        files.append(write_csv(path, (("truth \\ decision", *report.class_names), *rows)))
         title = f"{report.name}: {unit} accuracy {100 * accuracy.value:.1f} %"
         picture = plot_confusion(matrix, report.class_names, title, path.with_suffix(".png"))
         if picture is not None:

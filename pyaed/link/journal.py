@@ -7,12 +7,14 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyaed.errors import UserError
+from pyaed.files import cannot_write
 
 #: What has to be the same when an evaluation goes on, and how a message calls it.
 HEADER = {"format": "format", "model": "model", "features": "feature specification", "class_names": "class names"}
@@ -43,10 +45,10 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("r+b" if self.path.exists() else "w+b")
+            self._file.truncate(whole)  # a line that was being written when everything ended
+            self._file.seek(whole)
         except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error.strerror or error}") from error
-        self._file.truncate(whole)  # a line that was being written when everything ended
-        self._file.seek(whole)
+            raise cannot_write(self.path, error) from error
         if not whole:
             self._append(header)
 
@@ -54,7 +56,8 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written has been told
+            self._file.close()
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -85,9 +88,12 @@ class Journal:
         return whole
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(line).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
     def answer(self, clip: str, patches: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return the answers to a clip's patches: those of the file, where it has them for the same patches, else `ask`."""

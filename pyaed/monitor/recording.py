@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from pyaed.errors import UserError
-from pyaed.files import atomic_path
+from pyaed.files import write_wav
 from pyaed.link.board import Board
 
 RATE = 16000
@@ -50,8 +49,7 @@ def record(path: str | Path, port: str, baudrate: int = 115200, seconds: float =
         raise UserError(f"seconds: {seconds}; expected more than 0, at most 3600")
     with Board(port, baudrate) as board:
         pcm, counters = board.record(round(seconds * RATE), RATE)
-    with atomic_path(path) as temporary:
-        soundfile.write(temporary, pcm, RATE, subtype="PCM_16")
+    write_wav(path, pcm, RATE)
     rms, peak = level(pcm)
     words = ", ".join(f"{name} {value}" for name, value in counters.items())
     return f"{path}: {len(pcm) / RATE:.2f} s, level {rms:.1f} dBFS, peak {peak:.1f} dBFS, average {pcm.mean():.0f}; {words}"

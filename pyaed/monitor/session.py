@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyaed.files import atomic_path
+from pyaed.files import write_text, write_wav
 from pyaed.link import live
 from pyaed.link.board import Board
 from pyaed.monitor.terminal import FLOOR_DB, State
@@ -159,14 +159,8 @@ class Monitor:
         """Write the recording; return its files. An event that the board has not ended is kept as such."""
         if self._record is None:
             return []
-        import soundfile
-
-        events = self._record / "events.jsonl"
-        with atomic_path(events) as temporary:
-            temporary.write_text("".join(json.dumps(event) + "\n" for event in self.state.events), encoding="utf-8")
+        lines = "".join(json.dumps(event) + "\n" for event in self.state.events)
+        events = write_text(self._record / "events.jsonl", lines)
         if not self._blocks:
             return [events]
-        wav = self._record / "monitor.wav"
-        with atomic_path(wav) as temporary:
-            soundfile.write(temporary, np.concatenate(self._blocks), self._rate, subtype="PCM_16")
-        return [events, wav]
+        return [events, write_wav(self._record / "monitor.wav", np.concatenate(self._blocks), self._rate)]

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
+from pyaed.text import printable
+
 SPECTROGRAM_ROWS, EVENT_ROWS = 10, 6
 BLOCKS = " ▏▎▍▌▋▊▉█"
 FLOOR_DB = -90.0
@@ -84,23 +86,24 @@ def spectrogram(columns: Collection[npt.NDArray[np.float32]], width: int, rows: 
 def event_line(event: dict[str, Any]) -> str:
     """Return an event for a person."""
     end = f"{event['offset']:8.2f} s" if event["ended"] else "   goes on"
-    return f"{event['onset']:8.2f} s to {end}  {event['class']}  {event['score']:.1%}"
+    return f"{event['onset']:8.2f} s to {end}  {printable(event['class'])}  {event['score']:.1%}"
 
 
 def draw(state: State, width: int = 80) -> list[str]:
     """Return the lines of the whole screen."""
-    label = max([len(name) for name in state.class_names] + [8])
+    names = [printable(name) for name in state.class_names]
+    label = max([len(name) for name in names] + [8])
     room = max(10, width - label - 10)
-    detected = state.class_names[state.decision] if state.decision >= 0 else "-"
+    detected = names[state.decision] if state.decision >= 0 else "-"
     meter = bar((state.level - FLOOR_DB) / -FLOOR_DB, room)
     lines = [
-        f"{BOLD}{state.title[: width - 12]}{RESET}  {state.seconds:7.1f} s",
+        f"{BOLD}{printable(state.title)[: width - 12]}{RESET}  {state.seconds:7.1f} s",
         f"{'level':{label}} {meter} {state.level:6.1f} dBFS",
         *spectrogram(state.columns, width - 1),
         "",
     ]
     scores = state.scores if state.scores is not None else np.zeros(len(state.class_names))
-    for i, name in enumerate(state.class_names):
+    for i, name in enumerate(names):
         mark = BOLD if i == state.decision else ""
         lines.append(f"{mark}{name:{label}} {bar(float(scores[i]), room)} {scores[i]:6.1%}{RESET}")
     busy = "" if state.busy is None else f", busy {state.busy:.1%} of real time"

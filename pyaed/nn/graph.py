@@ -18,6 +18,7 @@ import tflite
 
 from pyaed.errors import UserError
 from pyaed.files import read_bytes
+from pyaed.text import printable
 
 T = TypeVar("T")
 
@@ -262,7 +263,7 @@ def _graph(stored: _Stored, name: str) -> Graph:
     )
     inputs = _indices(stored, subgraph.InputsAsNumpy(), len(tensors), optional=False)
     outputs = _indices(stored, subgraph.OutputsAsNumpy(), len(tensors), optional=False)
-    stem = Path(name).stem if name != "model" else "model"
+    stem = printable(Path(name).stem) if name != "model" else "model"
     digest = hashlib.sha256(stored.content).hexdigest()
     return Graph(stem, digest, tensors, operators, inputs, outputs, _metadata(stored, name))
 

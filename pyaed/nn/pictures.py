@@ -9,6 +9,7 @@ from pyaed import text
 from pyaed.files import write_text
 from pyaed.nn.plan import Block
 from pyaed.nn.program import Program
+from pyaed.text import printable
 
 _FILLS = {"input": "#8fd19e", "output": "#8fd19e", "tensor": "#9ecae1", "scratch": "#fdd0a2"}
 _FONT = 'font-family="sans-serif" font-size="11"'
@@ -85,7 +86,7 @@ def plan_svg(program: Program) -> str:
         title = f"{block.name.split(';')[0]}: {block.size:,} bytes at {at}, nodes {first} to {last}"
         marks.append(
             f'<rect x="{x + 1}" y="{y:.1f}" width="{w - 2}" height="{h:.1f}" fill="{_FILLS[role]}" stroke="#555">'
-            f"<title>{escape(title)}</title></rect>"
+            f"<title>{escape(printable(title))}</title></rect>"
         )
         label = "scratch" if role == "scratch" else f"{block.size:,}"
         if h > 12 and w > 7 * len(label):
@@ -141,7 +142,7 @@ def _last(program: Program, block: Block) -> int:
 def _text(x: float, y: float, words: str, anchor: str = "start", size: int = 11, turn: int = 0) -> str:
     turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
     font = _FONT.replace("11", str(size))
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {font}{turned}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {font}{turned}>{escape(printable(words))}</text>'
 
 
 def _svg(width: float, height: float, marks: list[str]) -> str:

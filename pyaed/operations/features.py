@@ -1,5 +1,6 @@
 """Sound files' features as arrays and as a picture: what a network will see of it."""
 
+import io
 import logging
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pyaed.dsp.tables import hz_to_mel, mel_to_hz
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
 from pyaed.progress import progress
+from pyaed.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ def _write_one(path: Path, front_end: FrontEnd, preprocessing: object, stem: Pat
         )
     array, picture = (stem.with_name(f"{stem.name}_{what}") for what in ("patches.npy", "features.png"))
     with atomic_path(array) as temporary:
-        np.save(temporary, patches, allow_pickle=False)
+        np.save(buffer := io.BytesIO(), patches, allow_pickle=False)
+        temporary.write_bytes(buffer.getbuffer())
     log.info("%s: %d patches of %d x %d", array, *patches.shape)
     return [array, picture] if draw(pcm, frames, spec, path.name, picture) else [array]
 
@@ -89,7 +92,8 @@ def draw(pcm: np.ndarray, frames: np.ndarray, spec: FeatureSpec, title: str, pat
     columns = pcm[: len(pcm) // step * step].reshape(-1, step) / 32768
     wave.fill_between(np.arange(len(columns)) * step / rate, columns.min(axis=1), columns.max(axis=1), linewidth=0.5)
     wave.set_ylabel("sample")
-    wave.set_title(f"{title}: {len(pcm) / rate:.2f} s, {len(frames)} frames, {len(patch_starts)} patches", fontsize=11)
+    heading = f"{printable(title)}: {len(pcm) / rate:.2f} s, {len(frames)} frames, {len(patch_starts)} patches"
+    wave.set_title(heading, fontsize=11, parse_math=False)
     values = image.imshow(
         frames.T, origin="lower", aspect="auto", interpolation="nearest", cmap="magma",
         extent=(start, start + len(frames) * hop, -0.5, spec.n_features - 0.5),

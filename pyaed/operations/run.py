@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pyaed import __version__
+from pyaed import __version__, logs
 from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, notes
 from pyaed.errors import UserError, nearest
-from pyaed.files import write_text
+from pyaed.files import sweep, write_text
+from pyaed.text import show
 
 if TYPE_CHECKING:
     from pyaed.deploy import Image
@@ -62,7 +63,7 @@ class Run:
     reports: dict[str, "Report"] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     settings: ModelMetadata | None = None
-    echo: Callable[[str], None] = print
+    echo: Callable[[str], None] = show
     said: set[str] = field(default_factory=set)
 
     def built(self) -> "Image":
@@ -99,16 +100,13 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
             run.quantized_model = path
         else:
             run.float_model = path
+    for depth in ("", "*", "*/*"):  # a run's folders
+        for part in folder.glob(depth) if depth else (folder,):
+            sweep(part)
     write_text(folder / ".hydra" / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(list(overrides)))
     write_text(folder / ".hydra" / "hydra.yaml", yaml.safe_dump(_hydra(config, overrides, mode), sort_keys=False))
-    handler = logging.FileHandler(folder / "pyaed.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("pyaed")
-    for earlier in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
-        logger.removeHandler(earlier)
-        earlier.close()
-    logger.addHandler(handler)
+    logs.to_file(folder / "pyaed.log")
     for line in notes(config, mode):
         log.info("note: %s", line)
     return run

@@ -1,17 +1,13 @@
 """What happened in a training, as a table and as a picture."""
 
-import csv
 from pathlib import Path
 
-from pyaed.files import atomic_path
+from pyaed.files import atomic_path, write_csv
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """Write one line an epoch as CSV."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
+    write_csv(path, (history[0], *(row.values() for row in history)))
 
 
 def plot_history(history: list[dict[str, float]], best_epoch: int, path: Path) -> None:

@@ -1,0 +1,189 @@
+"""Every command on a full or read-only disk, with names of raw bytes, on closed pipes and killed: exit code 2 and one
+message, nothing half-written is left, nothing that was finished is lost."""
+
+import errno
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import pyaed
+from support.forked import Commands
+
+from pyaed.files import HOLDER
+
+FLOAT, INT8 = (
+    "general.model_path=run/saved_models/best_model.keras",
+    "general.model_path=run/quantized_models/quantized_model.tflite",
+)
+ON = ("-c", "user.yaml", "hydra.run.dir=new")
+COMMANDS = {
+    "init": ("init", "new/new.yaml"),
+    "features": ("features", "few", "--out", "new"),
+    "train": ("train", *ON, "training.epochs=1"),
+    "quantize": ("quantize", *ON, FLOAT),
+    "evaluate": ("evaluate", *ON, INT8),
+    "predict": ("predict", *ON, INT8, "dataset.prediction_audio_path=few"),
+    "predict timeline": ("predict", *ON, INT8, "dataset.prediction_audio_path=few", "prediction.timeline=True"),
+    "deploy": ("deploy", *ON, INT8),
+    "benchmark": ("benchmark", *ON, INT8),
+    "verify": ("verify", *ON, INT8, "--clips", "1", "--patches", "1"),
+    "crossval": ("crossval", *ON, "training.epochs=1", "--protocol", "random", "--repeats", "2"),
+    "demo": ("demo", "--out", "new", "training.epochs=1"),
+}  # fmt: skip
+LONG = {"crossval", "demo", "benchmark", "verify"}  # one fault each: their steps are other commands' too
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory):
+    with Commands(tmp_path_factory.mktemp("fault")) as commands:
+        yield commands
+
+
+@pytest.fixture(scope="module")
+def copied(project, tmp_path_factory) -> Path:
+    """The project in a folder of its own, its feature cache too; ``few`` holds one clip."""
+    folder = tmp_path_factory.mktemp("faults") / "project"
+    shutil.copytree(project.folder, folder)
+    (folder / "few").mkdir()
+    shutil.copy(min((folder / "data/audio").iterdir()), folder / "few/a.wav")
+    return folder
+
+
+def names_left(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if HOLDER in str(path)]
+
+
+def expect_message(ended, *parts: str) -> None:
+    last = ended.err.strip().splitlines()[-1] if ended.err.strip() else ""
+    assert "Traceback" not in ended.err, ended.err
+    assert ended.code == 2, (ended.code, ended.err)
+    assert last.startswith("error: "), ended.err
+    for part in parts:
+        assert part in last, last
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_full_disk(commands, copied, name):
+    """Where a disk is full from some write on, the command says so; where it could go on, its result is whole."""
+    cache = {"PYAED_CACHE": str(copied / "cache")}
+
+    def run(**fault):
+        shutil.rmtree(copied / "new", ignore_errors=True)
+        shutil.rmtree(copied / "cache", ignore_errors=True)
+        return commands.run(*COMMANDS[name], cwd=copied, env=cache, **fault)
+
+    places = [3]
+    if name not in LONG:
+        whole = run()
+        assert whole.code == 0, whole.err
+        assert whole.writes > 2
+        places = sorted({0, 1, *random.Random(name).sample(range(whole.writes), 2), whole.writes - 1})
+    for place in places:
+        ended = run(full_after=place)
+        if ended.writes > place:  # threads that fill the cache make a write more or less
+            expect_message(ended, "No space left on device")
+        assert not names_left(copied)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in LONG])
+def test_read_only_folder(commands, copied, name):
+    shutil.rmtree(copied / "new", ignore_errors=True)
+    expect_message(
+        commands.run(*COMMANDS[name], cwd=copied, full_after=0, error=errno.EROFS), "cannot write new", "Read-only"
+    )
+    assert not (copied / "new").exists()
+
+
+BYTES = os.fsdecode(b"caf\xe9\x1b[31m")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in LONG])
+def test_names_of_raw_bytes(commands, copied, name):
+    """A folder, a model, a configuration and a clip whose names are no text."""
+    folder = copied / BYTES
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copytree(copied / "data", folder / "data")
+    shutil.copytree(copied / "run", folder / "run")
+    shutil.copy(copied / "user.yaml", folder / f"{BYTES}.yaml")
+    (folder / "few").mkdir()
+    shutil.copy(copied / "few/a.wav", folder / f"few/{BYTES}.wav")
+    model = folder / f"run/quantized_models/{BYTES}.tflite"
+    shutil.copy(folder / "run/quantized_models/quantized_model.tflite", model)
+    arguments = [
+        text.replace("user.yaml", f"{BYTES}.yaml").replace("dir=new", f"dir={BYTES}") for text in COMMANDS[name]
+    ]
+    arguments = [text.replace("/quantized_model.tflite", f"/{BYTES}.tflite") for text in arguments]
+    ended = commands.run(*arguments, cwd=folder)
+    if name == "deploy":
+        return expect_message(ended, "caf\\xe9\\x1b[31m/deployment: CMake can't build in a folder of this name")
+    assert ended.code == 0, ended.err
+    for text in (ended.out, ended.err):
+        assert "\x1b" not in text
+        assert "\nconfig" not in text
+    for path in (folder / BYTES).rglob("*.csv"):
+        path.read_text(encoding="utf-8")
+    shown = [path.read_text(encoding="utf-8") for path in folder.glob(f"{BYTES}/**/*.log")]
+    assert all("\x1b" not in text for text in shown)
+    if name == "predict":
+        assert "caf\\xe9\\x1b[31m.wav" in (folder / BYTES / "predictions.csv").read_text()
+
+
+def test_an_error_names_raw_bytes_safely(tmp_path):
+    result = pyaed("train", "-c", BYTES, cwd=tmp_path)
+    assert result.code == 2
+    assert "configuration file not found: caf\\xe9\\x1b[31m" in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("config", "schema"), ("doctor",), ("--help",), ("features", "few", "--out", "piped"), ("cache",)]
+)  # fmt: skip
+def test_closed_pipe(copied, arguments):
+    """A reader that has gone, as ``| head -c1``: no traceback, no message, and no answer of a check."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "pyaed.cli", *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, cwd=copied,
+        check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode in ({141, 1} if arguments == ("--help",) else {141}), done.stderr
+    assert "Error" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_full_standard_output(copied):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pyaed.cli", "config", "schema"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: No space left on device"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), PermissionError(13, "Permission denied", "x/y")])
+def test_what_nobody_expected(monkeypatch, capsys, error):
+    from pyaed import cli, config
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(config, "json_schema", fail)
+    monkeypatch.setattr(sys, "argv", ["pyaed", "config", "schema"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    expected = {
+        MemoryError: "not enough memory",
+        RecursionError: "nested too deeply",
+        PermissionError: "x/y: Permission denied",
+    }
+    assert expected[type(error)] in capsys.readouterr().err
