@@ -15,7 +15,7 @@ from pyaed.config.document import Origins, Tree
 from pyaed.config.schema import OPERATION_MODES, Config, uses
 from pyaed.config.spellings import settle
 from pyaed.config.variables import Variables
-from pyaed.errors import UserError, nearest
+from pyaed.errors import UserError, brief, nearest, shorten
 from pyaed.files import read_bytes
 
 MAX_PROBLEMS = 100  # that are told of one file
@@ -130,26 +130,30 @@ def _apply(tree: Tree, override: str, origins: Origins) -> None:
     sign = signed.strip().removesuffix(key)
     if not key or not (separator or sign == "~") or "" in key.split("."):
         raise UserError(
-            f"override '{override}': expected key=value, +key=value, ++key=value or ~key, for instance training.epochs=10"
+            f"override '{shorten(override)}': expected key=value, +key=value, ++key=value or ~key, for instance training.epochs=10"
         )
     *sections, last = place = tuple(key.split("."))
+    if len(place) > document.MAX_DEPTH:
+        known = f"a key of {len(place)} parts, expected at most {document.MAX_DEPTH}"
+        raise UserError(f"override '{shorten(override)}': {known}")
     node = tree
     for section in sections:
         if node.get(section) is None:
             node[section] = {}
         node = node[section]
         if not isinstance(node, dict):
-            raise UserError(f"override '{override}': '{section}' holds a value, not keys")
+            raise UserError(f"override '{shorten(override)}': '{shorten(section)}' holds a value, not keys")
     if sign == "~":
         if last not in node or (separator and node[last] != _value(text, override, place)):
-            hint = nearest(last, node) if last not in node else f"; it is {node[last]!r}"
-            raise UserError(f"override '{override}': there is no such {key} to take away{hint}")
+            hint = nearest(last, node) if last not in node else f"; it is {brief(node[last])}"
+            raise UserError(f"override '{shorten(override)}': there is no such {shorten(key)} to take away{hint}")
         del node[last]
         return
     if sign == "+" and node.get(last) is not None:
-        raise UserError(f"override '{override}': {key} is {node[last]!r} already; expected {key}=... or ++{key}=...")
+        known = f"{shorten(key)} is {brief(node[last])} already"
+        raise UserError(f"override '{shorten(override)}': {known}; expected {shorten(key)}=... or ++{shorten(key)}=...")
     node[last] = _value(text, override, place)
-    origins[place] = f"override '{override}'"
+    origins[place] = f"override '{shorten(override)}'"
 
 
 def _value(text: str, override: str, keys: tuple[str, ...]) -> Any:
@@ -159,7 +163,7 @@ def _value(text: str, override: str, keys: tuple[str, ...]) -> Any:
         value = document.value(text, keys) if text else None
     except ValueError:
         if text[0] in "[{'\"":
-            raise UserError(f"override '{override}': the value is not valid YAML") from None
+            raise UserError(f"override '{shorten(override)}': the value is not valid YAML") from None
         return text
     return value if text[:1] in ("[", "{", "'", '"') or value is None or isinstance(value, (bool, int, float)) else text
 
@@ -215,7 +219,7 @@ def _message(item: ErrorDetails) -> str:
     while location and model is None:
         location = location[:-1]
         model = _model_at(location)
-    key = ".".join(str(part) for part in location)
+    key = shorten(".".join(str(part) for part in location))
     if kind == "extra_forbidden":
         hint = nearest(str(location[-1]), known) or _home(str(location[-1]))
         return f"{key}: unknown key{hint}" + ("" if hint else f"; expected one of {', '.join(known)}")
@@ -223,10 +227,12 @@ def _message(item: ErrorDetails) -> str:
         return f"{key}: missing, a value is required"
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", item["ctx"]["expected"])
-        return f"{key}: {value!r} is not allowed, expected one of {', '.join(choices)}{nearest(str(value), choices)}"
+        return (
+            f"{key}: {brief(value)} is not allowed, expected one of {', '.join(choices)}{nearest(str(value), choices)}"
+        )
     if kind == "value_error":
         return f"{key}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
     if kind == "string_type" and isinstance(value, bool):
         return f"{key}: {value} is not allowed, expected text; YAML reads a bare yes, no, on and off so: use quotes"
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{key}: {value!r} is not allowed, expected {expected}"
+    return f"{key}: {brief(value)} is not allowed, expected {expected}"

@@ -1,5 +1,6 @@
 """The schema of the YAML file: sections and keys as ST's zoo names them, and the few that are ours (marked "pyaed")."""
 
+import os
 import time
 from typing import Annotated, Any, Literal, get_args
 
@@ -54,12 +55,22 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Integer = Annotated[int, BeforeValidator(_no_switch)]
+def _path(text: str) -> str:
+    try:
+        if b"\0" in os.fsencode(text):
+            raise ValueError("a path can't hold the character NUL")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a path can't hold the character {error.object[error.start]!a}") from None
+    return str(native_path(text))
+
+
+# What C and TensorFlow hold in 64 bits.
+Integer = Annotated[int, BeforeValidator(_no_switch), Field(ge=-(2**63), lt=2**63)]
 Number = Annotated[float, BeforeValidator(_no_switch)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
 Positive = Annotated[Integer, Field(ge=1)]
 # A path may be written with backslashes on every system.
-PathText = Annotated[str, AfterValidator(lambda text: str(native_path(text)))]
+PathText = Annotated[str, AfterValidator(_path)]
 
 
 class Section(BaseModel):

@@ -5,7 +5,7 @@ import re
 import time
 from typing import Any
 
-from pyaed.errors import UserError, nearest
+from pyaed.errors import UserError, nearest, shorten
 
 MAX_LENGTH = 10_000  # characters of one value
 MAX_TOTAL = 1 << 20  # characters of all of a file
@@ -63,7 +63,12 @@ class Variables:
 
     def _value(self, name: str, text: str) -> str:
         if name.startswith("now:"):
-            return time.strftime(name[4:])
+            try:
+                return time.strftime(name[4:])
+            except (ValueError, UnicodeError) as error:
+                raise UserError(
+                    f"${{{shorten(name)}}}: not a form of the time ({error}), expected such as %Y_%m_%d"
+                ) from None
         name, comma, default = re.sub(r"^(oc\.)?env:", "", name).partition(",")
         if name in os.environ:
             return os.environ[name]

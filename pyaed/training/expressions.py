@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pyaed.errors import UserError, nearest
 
 MAX_LENGTH = 2000
+MAX_DEPTH = 100  # of nesting; what is called back from Keras has little of Python's stack left
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
@@ -102,10 +103,12 @@ def compile_lambda(text: str, key: str = "schedule") -> Formula:
     if arguments.vararg or arguments.kwarg or arguments.defaults or arguments.kwonlyargs or arguments.posonlyargs:
         raise UserError(f"{key}: the lambda may only have plain arguments, such as epoch, lr")
     names = tuple(argument.arg for argument in arguments.args)
-    try:
-        _check(tree.body, set(names), key)
-    except RecursionError as error:
-        raise UserError(f"{key}: the formula is nested too deeply") from error
+    level: list[ast.AST] = [tree.body]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise UserError(f"{key}: the formula is nested more than {MAX_DEPTH} levels deep")
+    _check(tree.body, set(names), key)
     return Formula(names, tree.body, key)
 
 
