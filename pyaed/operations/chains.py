@@ -11,7 +11,7 @@ from pyaed.dsp import FrontEnd
 from pyaed.errors import UserError
 from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import deploy_boards
-from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized
+from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized, evaluate_validation
 from pyaed.operations.prediction import predict
 from pyaed.operations.run import Run, needed, start
 from pyaed.operations.settings import git_state, versions
@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 
 
 OPERATIONS: dict[str, tuple[Callable[[Run], object], ...]] = {
-    "training": (train, evaluate_float),
+    "training": (train, evaluate_validation, evaluate_float),
     "evaluation": (evaluate,),
     "quantization": (quantize,),
     "prediction": (predict,),
     "benchmarking": (benchmark,),
     "deployment": (deploy_boards,),
     # ST's first benchmark is of the float model; our engine computes int8, so the benchmark follows the quantization.
-    "chain_tbqeb": (train, evaluate_float, quantize, evaluate_quantized, benchmark),
-    "chain_tqe": (train, evaluate_float, quantize, evaluate_quantized),
+    "chain_tbqeb": (train, evaluate_validation, evaluate_float, quantize, evaluate_quantized, benchmark),
+    "chain_tqe": (train, evaluate_validation, evaluate_float, quantize, evaluate_quantized),
     "chain_eqe": (evaluate_float, quantize, evaluate_quantized),
     "chain_qb": (quantize, benchmark),
     "chain_eqeb": (evaluate_float, quantize, evaluate_quantized, benchmark),

@@ -24,6 +24,7 @@ def test_the_chain_left_what_it_promises(project):
         "saved_models/best_model.keras",
         "saved_models/last_model.keras",
         "evaluation/float_report.json",
+        "evaluation/float_validation_report.json",
         "evaluation/int8_engine_confusion_clip.png",
     ):
         assert (run / name).stat().st_size > 0, name
