@@ -1,19 +1,18 @@
 """The ESC format: a folder of clips and a CSV with `filename`, `category` and, optionally, `fold`."""
 
-import codecs
-import csv
 import logging
 import os
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 
-from pyaed.data.clips import Clip, ClipSet, is_apple_double, listing, near_file, note_apple_double
-from pyaed.data.finder import Finder
+from pyaed.data.clips import Clip, ClipSet, listing, near_file
+from pyaed.data.finder import Finder, folded
+from pyaed.data.table import Row, labels_in, read_rows
 from pyaed.errors import UserError, nearest
 from pyaed.files import native_path
 
@@ -54,17 +53,6 @@ class Selection:
 
 
 EVERYTHING = Selection()
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: where it stands, the clip's name, its categories as written and one by one, its fold."""
-
-    line: int
-    name: str
-    category: str
-    categories: tuple[str, ...]
-    fold: int | None
 
 
 def read_clips(
@@ -115,6 +103,7 @@ def clips_of_rows(
     found = Counter(name for row in rows for name in row.categories)
     if not selection.multi_label:
         _check_several_labels(selection, rows, found, csv_path)
+    _check_spellings(found, csv_path)
     names = _class_names(selection, found, csv_path)
     index = {name: i for i, name in enumerate(names)}
     chosen: list[tuple[Row, tuple[int, ...]]] = []
@@ -128,6 +117,9 @@ def clips_of_rows(
     if selection.use_garbage_class:
         chosen += _garbage(selection, csv_path, names, len(chosen), unused)
         names = (*names, GARBAGE_CLASS)
+    elif unused:
+        count = sum(len(group) for group in unused.values())
+        log.info("note: %s: %d clips of other categories are left out: %s", csv_path, count, listing(sorted(unused)))
 
     finder = Finder(audio_path, selection.file_extension)
     clips = tuple(
@@ -178,95 +170,16 @@ def _garbage(
     return drawn
 
 
-def has_columns(path: Path) -> bool:
-    """Tell whether a file is a table in ESC format, by its header."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            columns = next(csv.reader(file, skipinitialspace=True), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return False
-    return {"filename", "category"} <= {column.strip() for column in columns}
-
-
-def read_rows(path: Path, multi_label: bool = False) -> list[Row]:
-    """Return the lines of a table in ESC format; see `read_clips` for what is an error."""
-    if not path.is_file():
-        raise UserError(f"CSV file {path} does not exist{near_file(path)}")
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns = [(c or "").strip() for c in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            for wanted in ("filename", "category"):
-                if wanted not in columns:
-                    _check_separator(path, columns)
-                    raise UserError(
-                        f"{path} has no column '{wanted}'{nearest(wanted, columns)}; "
-                        f"its first line gives: {', '.join(columns) or 'nothing'}"
-                    )
-            rows = [_row(path, reader.line_num, record, multi_label) for record in reader]
-    except UnicodeDecodeError as error:
-        with open(path, "rb") as file:
-            utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        hint = "; it is in UTF-16, save it in UTF-8" if utf16 else ""
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}{hint}") from error
-    except csv.Error as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    sounds = [row for row in rows if not is_apple_double(row.name)]
-    note_apple_double(path, len(rows) - len(sounds))
-    if not sounds:
-        raise UserError(f"{path} has a header but no clips")
-    _check_duplicates(sounds, path)
-    return sounds
-
-
-def _check_separator(path: Path, columns: list[str]) -> None:
-    """Name the separator of a table that is not separated by commas."""
-    line = columns[0] if columns else ""
-    given = line[4:5] if line.lower().startswith("sep=") else None
-    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
-        if given == separator or {"filename", "category"} <= {part.strip() for part in line.split(separator)}:
-            raise UserError(
-                f"{path} has no column 'filename': its columns are separated by {name} ({separator!r}), expected commas (',')"
-            )
-    if given is not None:
-        raise UserError(
-            f"{path} has no column 'filename': its first line is {line!r}, expected the columns' names; take the line away"
-        )
-
-
-def _row(path: Path, line: int, record: dict[str, str | None], multi_label: bool) -> Row:
-    name = (record["filename"] or "").strip().replace("\\", "/")
-    category = (record["category"] or "").strip()
-    for column, value in (("filename", name), ("category", category)):
-        if not value:
-            raise UserError(f"{path}, line {line}: empty '{column}'")
-    if "\0" in name or PureWindowsPath(name).is_absolute() or name.startswith("/") or PureWindowsPath(name).drive:
-        raise UserError(f"{path}, line {line}: filename {name!r} must be relative to the audio folder")
-    clean = os.path.normpath(name).replace(os.sep, "/")
-    if clean == ".." or clean.startswith("../"):
-        raise UserError(f"{path}, line {line}: filename {name!r} leads out of the audio folder")
-    text = (record.get("fold") or "").strip()
-    try:
-        fold = int(re.sub(r"\.0*$", "", text)) if text else None  # pandas writes 1.0 where a fold was missing once
-    except ValueError:
-        raise UserError(f"{path}, line {line}: fold {text!r} is not an integer") from None
-    categories = _categories(path, line, category) if multi_label else (category,)
-    return Row(line, clean, category, categories, fold)
-
-
 def _check_several_labels(selection: Selection, rows: Sequence[Row], found: Counter[str], path: Path) -> None:
     """Stop at categories that are lists, such as ``rain;dog``, or say that they are left out.
 
     A comma alone may belong to a name (AudioSet's "Child speech, kid speaking"), so there a part must be a category too.
     """
-    wanted = {str(name) for name in selection.class_names or ()}
+    wanted = {unicodedata.normalize("NFC", str(name)) for name in selection.class_names or ()}
     known = wanted | set(found)
     lists = []
     for row in rows:
-        parts = _names(row.category)
+        parts = labels_in(row.category)
         if row.category in wanted or len(parts) < 2:
             continue
         if ";" in row.category or row.category[0] in "[(" or not known.isdisjoint(parts):
@@ -284,22 +197,16 @@ def _check_several_labels(selection: Selection, rows: Sequence[Row], found: Coun
     log.warning("%s%s; without dataset.multi_label=True it is %s", text, more, what)
 
 
-def _check_duplicates(rows: list[Row], path: Path) -> None:
-    seen: dict[str, Row] = {}
-    for row in rows:
-        first = seen.setdefault(row.name, row)
-        if first is not row:
-            raise UserError(
-                f"{path} lists {row.name} twice, in lines {first.line} ('{first.category}') and {row.line} "
-                f"('{row.category}'); a clip may stand there once"
-            )
-
-
-def _categories(path: Path, line: int, category: str) -> tuple[str, ...]:
-    names = _names(category)
-    if not names:
-        raise UserError(f"{path}, line {line}: category {category!r} holds no class name")
-    return names
+def _check_spellings(found: Counter[str], path: Path) -> None:
+    """Warn of categories that differ in case only: they are two classes, or one of them is left out."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(found):
+        alike.setdefault(folded(name), []).append(name)
+    pairs = [
+        " and ".join(f"{name} ({found[name]} clips)" for name in names) for names in alike.values() if len(names) > 1
+    ]
+    if pairs:
+        log.warning("%s: categories that differ in case only are different ones: %s", path, listing(pairs))
 
 
 def _check_same_file(clips: Sequence[Clip], path: Path) -> None:
@@ -314,17 +221,12 @@ def _check_same_file(clips: Sequence[Clip], path: Path) -> None:
             )
 
 
-def _names(category: str) -> tuple[str, ...]:
-    names = (part.strip(" '\"") for part in category.strip("[]() ").replace(";", ",").split(","))
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
 def _class_names(selection: Selection, found: Counter[str], path: Path) -> tuple[str, ...]:
     wanted, use_garbage_class = selection.class_names, selection.use_garbage_class
     if not wanted:
         names = tuple(sorted(found))
     else:
-        names = tuple(str(name) for name in wanted)
+        names = tuple(unicodedata.normalize("NFC", str(name)) for name in wanted)
         twice = [name for name, n in Counter(names).items() if n > 1]
         if twice:
             raise UserError(f"class_names holds {listing(twice)} more than once")

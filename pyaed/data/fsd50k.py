@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyaed.data.clips import ClipSet, listing, near_file
-from pyaed.data.esc import EVERYTHING, Row, Selection, clips_of_rows
+from pyaed.data.esc import EVERYTHING, Selection, clips_of_rows
+from pyaed.data.table import Row
 from pyaed.errors import UserError
 from pyaed.files import native_path
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pyaed import config
-from pyaed.data.esc import has_columns, read_rows
+from pyaed.data.table import has_columns, read_rows
 from pyaed.errors import UserError
 from pyaed.operations.board import verify
 from pyaed.operations.chains import run_mode

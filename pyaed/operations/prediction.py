@@ -113,7 +113,9 @@ def _board_hears(
 
     deploy_emulated(run, settings=settings)
     with emulated(run) as board:
-        return {
-            clip.name: live.hear(board, data.load_pcm(clip.path, whole(settings)), settings.class_names, detector.crc)
-            for clip in progress(clips, len(clips), "live", "recordings")
-        }
+        events, remarks = {}, {}
+        for clip in progress(clips, len(clips), "live", "recordings"):
+            pcm, remarks[clip.name] = data.read_pcm(clip.path, whole(settings))
+            events[clip.name] = live.hear(board, pcm, settings.class_names, detector.crc)
+    data.say_remarks("recordings", remarks)
+    return events

@@ -68,6 +68,12 @@ def train(run: Run) -> None:
         logs_dir=config.general.logs_dir,
     )
     patches = features(config, settings, sets.training, "training features")
+    left = sets.training.with_clips(patches.clips).class_counts()
+    lost = [name for name, n in sets.training.class_counts().items() if n and not left[name]]
+    if lost:
+        raise UserError(
+            f"dataset.skip_bad_clips: no training clip is left of class {', '.join(lost)}; expected one at least"
+        )
     result = training.train(model, patches, validation, training_settings, settings, run.folder)
     run.float_model = result.best_model
     run.history = result.history

@@ -175,6 +175,28 @@ def test_fewer_clips_for_the_garbage_class_than_asked(tmp_path, caplog):
     assert "has fewer: bell 1" in caplog.text
 
 
+def test_categories_that_differ_in_case_are_named(tmp_path, caplog):
+    audio, table = make(tmp_path, ["a.wav,dog", "b.wav,Dog", "c.wav,rain"], ["a.wav", "b.wav", "c.wav"])
+    assert read_clips(audio, table).class_names == ("Dog", "dog", "rain")
+    assert warnings(caplog) == [
+        f"{table}: categories that differ in case only are different ones: Dog (1 clips) and dog (1 clips)"
+    ]
+
+
+def test_what_is_left_out_is_noted(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    audio, table = make(tmp_path, ["a.wav,dog", "b.wav,cat", "c.wav,rain"], ["a.wav", "b.wav", "c.wav"])
+    read_clips(audio, table, Selection(["dog"]))
+    assert f"note: {table}: 2 clips of other categories are left out: cat, rain" in caplog.text
+
+
+def test_a_category_in_another_unicode_form_is_the_same_class(tmp_path):
+    rows = [f"{i}.wav,{unicodedata.normalize(form, 'café')}" for i, form in enumerate(("NFC", "NFD"))]
+    where = make(tmp_path, rows, ["0.wav", "1.wav"])
+    for names in (None, ["café"], [unicodedata.normalize("NFD", "café")]):
+        assert read_clips(*where, Selection(names)).class_counts() == {"café": 2}
+
+
 def test_the_reported_names_and_tables(shared, tmp_path):
     cases = shared / "cases"
     upper = cases / "10-check-gives-no-hint/wav_upper_noext"

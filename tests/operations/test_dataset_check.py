@@ -6,6 +6,7 @@ import soundfile
 
 from pyaed.config import load
 from pyaed.errors import UserError
+from pyaed.operations import perform
 from pyaed.operations.clips import check_dataset, read_sets
 
 
@@ -58,6 +59,20 @@ def test_what_stops_a_training_stops_the_check(tmp_path, rows, message):
         with pytest.raises(UserError) as error:
             do(overrides)
         assert message in str(error.value)
+
+
+def test_skipping_bad_clips_leaves_no_class_without_any(tmp_path):
+    overrides = make(tmp_path, ROWS, ["a.wav", "b.wav", "d.wav"])
+    (tmp_path / "audio/c.wav").write_text("no sound")
+    overrides += [
+        "dataset.skip_bad_clips=True", "dataset.to_cache=False", f"hydra.run.dir={tmp_path / 'run'}",
+        "training={model: {name: miniresnet, n_stacks: 1, pooling: avg, pretrained_weights: False}, epochs: 1}",
+        "feature_extraction={n_mels: 32, patch_length: 32, n_fft: 512, hop_length: 320, window_length: 512}",
+    ]  # fmt: skip
+    with pytest.raises(
+        UserError, match="skip_bad_clips: no training clip is left of class rain; expected one at least"
+    ):
+        perform(load(None, overrides, "training"), "training")
 
 
 def test_the_reported_sets(shared, monkeypatch):
