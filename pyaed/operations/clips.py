@@ -105,12 +105,6 @@ def streamed(
     return patches, np.concatenate(classified)
 
 
-def own_validation_set(config: Config, settings: ModelMetadata) -> "ClipSet | None":
-    """Return the validation clips, or None when they are the test clips."""
-    sets = read_sets(config, [name for name in settings.class_names if name != settings.garbage_class])
-    return None if sets.validation is sets.test else sets.validation
-
-
 def test_set(config: Config, settings: ModelMetadata) -> "ClipSet":
     names = [name for name in settings.class_names if name != settings.garbage_class]
     if settings.garbage_class and not config.dataset.use_garbage_class:

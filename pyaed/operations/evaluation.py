@@ -12,7 +12,7 @@ from pyaed.artefact import ModelMetadata
 from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 from pyaed.operations.board import deploy_emulated, emulated
-from pyaed.operations.clips import features, own_validation_set, streamed, test_set
+from pyaed.operations.clips import features, streamed, test_set
 from pyaed.operations.model import float_model, quantized_model, tflite_ends
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
@@ -47,13 +47,13 @@ def evaluate_validation(run: Run) -> None:
     """Evaluate the model that was trained on the validation set too, where another set is the test set."""
     from pyaed import evaluation
 
+    if run.validation is None:
+        return
     path = needed(run.float_model, "a float model (.keras or .h5)")
     settings = model_settings(run, path)
-    clips = own_validation_set(run.config, settings)
-    if clips is not None:
-        patches = features(run.config, settings, clips, "validation features")
-        model = float_model(run, path, settings)
-        report(run, settings, patches, evaluation.keras_predictor(model), "float validation")
+    patches = features(run.config, settings, run.validation, "validation features")
+    model = float_model(run, path, settings)
+    report(run, settings, patches, evaluation.keras_predictor(model), "float validation")
 
 
 def evaluate_quantized(run: Run) -> None:

@@ -17,6 +17,7 @@ from pyaed.files import sweep, write_text
 from pyaed.text import show
 
 if TYPE_CHECKING:
+    from pyaed.data import ClipSet
     from pyaed.deploy import Image
     from pyaed.evaluation.report import Report
 
@@ -44,6 +45,8 @@ class Run:
         The last image that was built (`pyaed.deploy.Image`), and of which model and board it is.
     reports : dict
         Evaluation reports by name.
+    validation : ClipSet or None
+        Of the run's training, where it is not the test set too.
     history : list of dict
         One row an epoch of the run's training.
     settings : ModelMetadata or None
@@ -61,6 +64,7 @@ class Run:
     image: "Image | None" = None
     image_of: tuple[Path, str] | None = None
     reports: dict[str, "Report"] = field(default_factory=dict)
+    validation: "ClipSet | None" = None
     history: list[dict[str, float]] = field(default_factory=list)
     settings: ModelMetadata | None = None
     echo: Callable[[str], None] = show

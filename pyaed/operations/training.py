@@ -77,6 +77,7 @@ def train(run: Run) -> None:
     result = training.train(model, patches, validation, training_settings, settings, run.folder)
     run.float_model = result.best_model
     run.history = result.history
+    run.validation = None if sets.validation is sets.test else sets.validation
     if settings.multi_label:
         _choose_thresholds(result, settings, validation)
 
