@@ -203,7 +203,10 @@ def test_formats_of_samples(tmp_path, subtype, tolerance, rate):
 def test_an_offset_is_named_by_the_check(tmp_path):
     soundfile.write(tmp_path / "a.wav", noise() + 0.05, RATE)
     soundfile.write(tmp_path / "b.wav", noise(seed=1) + 0.002, RATE)
-    assert problems(tmp_path) == {("offset", "a.wav")}
+    hum = np.concatenate([np.full(RATE // 2, 0.3), np.full(RATE, -0.1), np.full(RATE // 2, 0.1)])
+    soundfile.write(tmp_path / "c.wav", noise(seed=2) + hum, RATE)
+    soundfile.write(tmp_path / "d.wav", np.stack([noise(seed=3), noise(seed=4) - 0.02], 1), RATE)
+    assert problems(tmp_path) == {("offset", "a.wav"), ("offset", "d.wav")}
 
 
 @pytest.mark.parametrize(("n", "rate"), [(1, RATE), (2, 44100), (7, 44100)])
