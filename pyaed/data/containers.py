@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 SLACK = 64  # bytes that writers miscount: padding, an odd last sample
 UNKNOWN = 0x7FFFF000  # sizes from here on stand for "not known", as programs write them into a pipe
+MOST_CHUNKS = 1000  # before the sound
 TAIL = 1 << 16  # the longest page of Ogg is a little shorter
 LAST_PAGE = 4  # the flag in the head of a page
 
@@ -36,13 +37,17 @@ def cut_off(path: str | os.PathLike[str]) -> str | None:
         if kind[:4] in (b"RIFF", b"RIFX", b"RF64") and kind[8:] == b"WAVE":
             order, big = ">" if kind[:4] == b"RIFX" else "<", None
             at = 12
-            while len(head := _read(file, at, 8)) == 8:
+            for _ in range(MOST_CHUNKS):
+                if len(head := _read(file, at, 8)) < 8:
+                    break
                 name, length = head[:4], struct.unpack(order + "I", head[4:])[0]
                 if name == b"ds64" and len(sizes := _read(file, at + 16, 8)) == 8:
                     big = struct.unpack("<Q", sizes)[0]
                 if name == b"data":
                     length = big if length == 0xFFFFFFFF and big is not None else length
                     there = size - at - 8
+                    if length == 0 < there:
+                        return f"its header announces none of the {there} bytes that follow; was the recording closed?"
                     known = length < UNKNOWN or big is not None
                     return f"{there} of {length} bytes of sound are there" if known and length > there + SLACK else None
                 at += 8 + length + length % 2

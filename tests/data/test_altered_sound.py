@@ -1,6 +1,7 @@
 """Sound that reading changes: scaled, clipped, mixed or cut. What comes out, and that check and training say so."""
 
 import logging
+import time
 
 import numpy as np
 import pytest
@@ -175,6 +176,23 @@ def test_a_length_that_a_pipe_could_not_know_is_no_cut(tmp_path, length):
     data[at : at + 4] = length.to_bytes(4, "little")
     (tmp_path / "a.wav").write_bytes(data)
     assert cut_off(tmp_path / "a.wav") is None
+
+
+def test_a_recording_that_was_not_closed(tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(), RATE, subtype="PCM_16")
+    data = bytearray((tmp_path / "a.wav").read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = bytes(4)
+    (tmp_path / "a.wav").write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.wav holds no samples: its header announces none of the 64000 bytes"):
+        decode(tmp_path / "a.wav", RATE)
+
+
+def test_chunks_without_end_are_not_followed(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE" + b"LIST\0\0\0\0" * 4_000_000)
+    start = time.process_time()
+    assert cut_off(tmp_path / "a.wav") is None
+    assert time.process_time() - start < 0.5
 
 
 def test_no_real_clip_is_called_cut_off(shared):
