@@ -1,10 +1,14 @@
-"""Reads the `.h5` files of Keras 2, which Keras 3 refuses: the layer graph from their JSON, the weights by name.
+"""Reads the files of Keras 2 (`.h5`, and its `.keras`), which Keras 3 refuses: the layer graph from their JSON, the weights.
 
-Only the layers of the tables below are made, with the arguments listed there; nothing in a file is ever executed.
+`pyaed.models.keras2_layers` makes the layers; nothing in a file is ever executed.
 """
 
+import io
 import json
 import os
+import re
+import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,40 +16,21 @@ import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.models.keras import import_keras
+from pyaed.models.keras2_layers import layer_name, make, operation
 
-_CONVOLUTION = ("strides", "padding", "dilation_rate", "activation", "use_bias")
-_POOLING = ("pool_size", "strides", "padding")
-
-# Keras 2 class name (the same in Keras 3) -> arguments taken over from its configuration.
-LAYERS = {
-    "Activation": ("activation",),
-    "Add": (),
-    "AveragePooling2D": _POOLING,
-    "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
-    "Conv2D": ("filters", "kernel_size", "groups", *_CONVOLUTION),
-    "Dense": ("units", "activation", "use_bias"),
-    "DepthwiseConv2D": ("kernel_size", "depth_multiplier", *_CONVOLUTION),
-    "Dropout": ("rate",),
-    "Flatten": (),
-    "GlobalAveragePooling2D": ("keepdims",),
-    "GlobalMaxPooling2D": ("keepdims",),
-    "MaxPooling2D": _POOLING,
-    "Multiply": (),
-    "Permute": ("dims",),
-    "ReLU": ("max_value", "negative_slope", "threshold"),
-    "Reshape": ("target_shape",),
-    "Softmax": ("axis",),
-    "ZeroPadding2D": ("padding",),
-}
-ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "softmax", "tanh", "hard_sigmoid")
 NETWORKS = ("Functional", "Model", "Sequential")
 
 # Variable names that changed from Keras 2 to Keras 3.
 _RENAMED = {"depthwise_kernel": "kernel"}
+#: Of a `.keras` file's members.
+MAX_CONFIG_BYTES = 16 << 20
+MAX_WEIGHTS_BYTES = 1 << 30
 
 
 def is_keras2(path: str | os.PathLike[str]) -> bool:
-    """Say whether an `.h5` file was written by Keras 2 (or 1); UserError when it is no whole Keras model."""
+    """Say whether a file was written by Keras 2 (or 1); UserError when it is no whole Keras model."""
+    if str(path).lower().endswith(".keras"):
+        return not str(json.loads(_member(path, "metadata.json")).get("keras_version", "3")).startswith(("3", "4"))
     with _open(path) as file:
         if "model_config" not in file.attrs:
             raise UserError(
@@ -56,12 +41,12 @@ def is_keras2(path: str | os.PathLike[str]) -> bool:
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """Read a Keras 2 `.h5` file into a flat Keras 3 functional model with the same outputs.
+    """Read a file of Keras 2 into a flat Keras 3 functional model with the same outputs.
 
     Parameters
     ----------
     path : path-like
-        A whole-model HDF5 file; nested models in it are flattened.
+        A whole model, `.h5` or `.keras`; nested models in it are flattened.
 
     Returns
     -------
@@ -71,19 +56,28 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     UserError
-        When the file is damaged, holds a layer outside of `LAYERS`, or its weights do not fit the layers exactly.
+        When the file is damaged, holds a layer that `keras2_layers` does not make, or its weights do not fit the layers exactly.
     """
     keras = import_keras()
-    with _open(path) as file:
-        try:
+    if str(path).lower().endswith(".keras"):
+        config = json.loads(_member(path, "config.json"))
+    else:
+        with _open(path) as file:
             config = json.loads(_text(file.attrs["model_config"]))
-            inputs, outputs = _network(str(path), config, None)
-            model = keras.Model(inputs, outputs)
-        except UserError:
-            raise
-        except Exception as error:  # whatever a damaged configuration makes Keras or our reading of it stumble over
-            raise UserError(f"{path}: its layer configuration is damaged ({_line(error)})") from error
-    load_weights(model, path)
+    reader = _Networks(str(path))
+    try:
+        model = keras.Model(*reader.network(config, None))
+    except UserError:
+        raise
+    except Exception as error:  # whatever a damaged configuration makes Keras or our reading of it stumble over
+        raise UserError(
+            f"{path}: {reader.at} can't be made as Keras 2 had it: its configuration is damaged, or of a kind that is not "
+            f"known ({_line(error)})"
+        ) from error
+    if str(path).lower().endswith(".keras"):
+        _load_numbered_weights(str(path), reader.places)
+    else:
+        load_weights(model, path)
     return model
 
 
@@ -101,27 +95,76 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
         Unless every weight of the file is used and every layer of the model is filled, with equal shapes.
     """
     with _open(path) as file:
-        stored = _stored_weights(str(path), file)
+        stored = _stored_weights(str(path), file, {layer.name for layer in model.layers})
         values = []
         for layer in model.layers:
-            for variable in layer.variables:
-                key = (layer.name, variable.name)
-                if "seed_generator" in variable.path:
-                    continue  # Dropout's random state, which Keras 2 did not store
-                if key not in stored:
+            own = stored.pop(layer.name, [])
+            for variable in _variables(layer):
+                fitting = [item for item in own if variable.name in (item[0], _RENAMED.get(item[0]))]
+                if not fitting:
                     raise UserError(f"{path}: no weights for {layer.name}/{variable.name}")
-                data = stored.pop(key)
-                if tuple(data.shape) != tuple(variable.shape):
-                    raise UserError(
-                        f"{path}: {layer.name}/{variable.name} has the shape {tuple(data.shape)}, "
-                        f"the model needs {tuple(variable.shape)}"
-                    )
-                values.append((variable, np.asarray(data, dtype=np.float32)))
+                own.remove(fitting[0])
+                values.append((variable, _fitting(str(path), f"{layer.name}/{variable.name}", variable, fitting[0][1])))
+            if own:
+                stored[layer.name] = own
         if stored:
-            left = ", ".join("/".join(key) for key in list(stored)[:4])
-            raise UserError(f"{path}: {len(stored)} weights have no place in the model: {left}")
+            left = [f"{layer}/{name}" for layer, own in stored.items() for name, _ in own]
+            raise UserError(f"{path}: {len(left)} weights have no place in the model: {', '.join(left[:4])}")
     for variable, value in values:
         variable.assign(value)
+
+
+def _variables(layer: Any) -> list[Any]:
+    """Return a layer's weights in Keras 2's order; Dropout's random state, which it did not store, is none."""
+    return [variable for variable in layer.weights if "seed_generator" not in variable.path]
+
+
+def _fitting(path: str, name: str, variable: Any, data: Any) -> np.ndarray:
+    if tuple(data.shape) != tuple(variable.shape):
+        raise UserError(f"{path}: {name} has the shape {tuple(data.shape)}, the model needs {tuple(variable.shape)}")
+    return np.asarray(data, dtype=np.float32)
+
+
+def _load_numbered_weights(path: str, places: list[tuple[Any, str]]) -> None:
+    """Set the weights from a `.keras` file: every layer's are numbered, in groups called after its class."""
+    import h5py
+
+    content = _member(path, "model.weights.h5", MAX_WEIGHTS_BYTES)
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            values = []
+            for layer, place in places:
+                found = _datasets(file[place]) if place in file else []
+                own = _variables(layer)
+                if len(found) != len(own):
+                    raise UserError(
+                        f"{path}: layer {layer.name} needs {len(own)} weights, the file has {len(found)} in {place}"
+                    )
+                for variable, data in zip(own, found):
+                    _expect_plain(path, data.name, data, file)
+                    values.append((variable, _fitting(path, f"{layer.name}/{variable.name}", variable, data)))
+    except OSError as error:
+        raise UserError(f"{path}: its weights are not a readable HDF5 file ({_line(error)})") from error
+    for variable, value in values:
+        variable.assign(value)
+
+
+def _datasets(group: Any) -> list[Any]:
+    """Return a group's data sets in the order of their names, those of groups in it too."""
+    import h5py
+
+    found: list[Any] = []
+    group.visititems(lambda name, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def _member(path: str | os.PathLike[str], name: str, limit: int = MAX_CONFIG_BYTES) -> bytes:
+    """Return a member of a `.keras` file, of which never more than `limit` bytes are unpacked."""
+    with zipfile.ZipFile(path) as archive, archive.open(name) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise UserError(f"{path}: its member {name} is larger than {limit} bytes")
+    return content
 
 
 def _open(path: str | os.PathLike[str]) -> Any:
@@ -143,75 +186,119 @@ def _line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
-def _layer_name(name: str) -> str:
-    return name.replace("/", "_")
-
-
-def _stored_weights(path: str, file: Any) -> dict[tuple[str, str], Any]:
-    """Return HDF5 datasets keyed by (layer name, variable name), names as in our models."""
+def _expect_plain(path: str, name: str, data: Any, file: Any) -> None:
+    """External and virtual data sets would read other files of the machine."""
     import h5py
 
-    stored = {}
+    if (
+        not isinstance(data, h5py.Dataset)
+        or data.file.filename != file.filename
+        or data.external
+        or data.is_virtual
+        or data.dtype.kind != "f"
+    ):
+        raise UserError(f"{path}: the weight {name} is missing or not a plain float array")
+
+
+def _stored_weights(path: str, file: Any, layers: set[str]) -> dict[str, list[tuple[str, Any]]]:
+    """Return HDF5 datasets by the layer they belong to, each with its variable's name, in the file's order."""
+    import h5py
+
+    stored: dict[str, list[tuple[str, Any]]] = {}
+    seen = set()
     root = file.get("model_weights")
-    for layer in () if root is None else root.attrs.get("layer_names", ()):
-        group = root.get(layer)
+    for group_name in () if root is None else root.attrs.get("layer_names", ()):
+        group = root.get(group_name)
         if not isinstance(group, h5py.Group):
-            raise UserError(f"{path}: the weights of the layer {_text(layer)} are missing")
+            raise UserError(f"{path}: the weights of the layer {_text(group_name)} are missing")
         for name in group.attrs.get("weight_names", ()):
             name = _text(name)
             data = group.get(name)
-            # External and virtual data sets would read other files of the machine.
-            if (
-                not isinstance(data, h5py.Dataset)
-                or data.file.filename != file.filename
-                or data.external
-                or data.is_virtual
-                or data.dtype.kind != "f"
-            ):
-                raise UserError(f"{path}: the weight {name} is missing or not a plain float array")
-            layer, _, variable = name.removesuffix(":0").rpartition("/")
-            key = (_layer_name(layer), _RENAMED.get(variable, variable))
-            if key in stored:
+            _expect_plain(path, name, data, file)
+            *parts, variable = name.removesuffix(":0").split("/")
+            if (group_name, name) in seen or ("/" in name and name in seen):
                 raise UserError(f"{path}: two weights are called {name}")
-            stored[key] = data
+            seen |= {name, (group_name, name)}
+            # 'lstm/lstm_cell/kernel' belongs to the layer 'lstm', 'layer1/conv/kernel' to 'layer1/conv'.
+            names = [layer_name("/".join(parts[:n])) for n in range(len(parts), 0, -1)] + [
+                layer_name(_text(group_name))
+            ]
+            owner = next((found for found in names if found in layers), names[0])
+            stored.setdefault(owner, []).append((variable, data))
     return stored
 
 
-def _network(path: str, entry: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
-    """Make a network's layers, applied to the tensor `x`; the outermost (None) makes its own input."""
-    config = entry["config"]
-    if entry["class_name"] not in NETWORKS:
-        raise UserError(f"{path}: a model of the class {entry['class_name']} can't be read")
-    tensors: dict[str, Any] = {}
-    first = previous = x
-    for layer in config["layers"]:
-        name = layer.get("name") or layer["config"]["name"]
-        if layer["class_name"] == "InputLayer":
-            if previous is None:
-                first = previous = _input(path, layer["config"])
-            elif any(t is not first for t in tensors.values()):
-                raise UserError(f"{path}: models with more than one input can't be read")
-            tensors[name] = first
-            continue
+class _Networks:
+    """Makes the networks of one file.
+
+    Attributes
+    ----------
+    places : list of (layer, str)
+        Every layer with weights, and where a `.keras` file keeps them.
+    at : str
+        What is being made, for messages.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self.places: list[tuple[Any, str]] = []
+        self.at = "the model"
+
+    def network(self, entry: Mapping[str, Any], x: Any, place: str = "") -> tuple[Any, Any]:
+        """Make a network's layers, applied to the tensor `x`; the outermost (None) makes its own input."""
+        config, path = entry["config"], self.path
+        if entry["class_name"] not in NETWORKS:
+            raise UserError(f"{path}: a model of the class {entry['class_name']} can't be read")
+        tensors: dict[str, Any] = {}
+        first = previous = x
+        counts: Counter[str] = Counter()
+        for layer in config["layers"]:
+            kind, name = layer["class_name"], layer.get("name") or layer["config"]["name"]
+            self.at = f"layer {name} ({kind})"
+            if kind == "InputLayer":
+                if previous is None:
+                    first = previous = _input(path, layer["config"])
+                elif any(t is not first for t in tensors.values()):
+                    raise UserError(f"{path}: models with more than one input can't be read")
+                tensors[name] = first
+                continue
+            if entry["class_name"] == "Sequential":
+                if previous is None:  # a Sequential without an InputLayer says its shape in its first layer
+                    first = previous = _input(path, layer["config"])
+                sources, arguments = [previous], {}
+            else:
+                sources, arguments = self._inbound(name, layer["inbound_nodes"], tensors)
+            own = _snake_case(kind)
+            own_place = f"{place}layers/{own}{f'_{counts[own]}' * (counts[own] > 0)}"
+            counts[own] += 1
+            if kind in NETWORKS:
+                previous = self.network(layer, sources[0], f"{own_place}/")[1]
+            elif kind == "TFOpLambda":
+                previous = operation(path, name, layer, sources[0], arguments)
+            else:
+                made = make(path, name, layer)
+                previous = made(sources[0] if len(sources) == 1 else sources, **arguments)
+                self.places += [(one, own_place) for one in getattr(made, "layers", (made,))[:1] if one.weights]
+            tensors[name] = previous
         if entry["class_name"] == "Sequential":
-            sources = [previous]
-        else:
-            nodes = layer["inbound_nodes"]
-            if len(nodes) != 1:
-                raise UserError(f"{path}: layer {name} is used {len(nodes)} times, once is expected")
-            sources = [tensors[node[0]] for node in nodes[0]]
-        if layer["class_name"] in NETWORKS:
-            previous = _network(path, layer, sources[0])[1]
-        else:
-            made = _layer(path, name, layer)
-            previous = made(sources[0] if len(sources) == 1 else sources)
-        tensors[name] = previous
-    if entry["class_name"] == "Sequential":
-        return first, previous
-    outputs = config["output_layers"]
-    if len(outputs) != 1 or len(config["input_layers"]) != 1:
-        raise UserError(f"{path}: models with more than one input or output can't be read")
-    return first, tensors[outputs[0][0]]
+            return first, previous
+        outputs = config["output_layers"]
+        if len(outputs) != 1 or len(config["input_layers"]) != 1:
+            raise UserError(f"{path}: models with more than one input or output can't be read")
+        return first, tensors[outputs[0][0]]
+
+    def _inbound(self, name: str, nodes: Any, tensors: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return what a layer of a functional model is called with."""
+        if len(nodes) != 1:
+            raise UserError(f"{self.path}: layer {name} is used {len(nodes)} times, once is expected")
+        calls = [nodes[0]] if isinstance(nodes[0][0], str) else nodes[0]
+        arguments: dict[str, Any] = {}
+        for key, value in (calls[0][3] if len(calls[0]) > 3 else {}).items():
+            if isinstance(value, list) and value and isinstance(value[0], str):
+                value = tensors[value[0]]
+            if value is not None and key not in ("training", "name"):
+                arguments[key] = value
+        return [tensors[call[0]] for call in calls], arguments
 
 
 def _input(path: str, config: Mapping[str, Any]) -> Any:
@@ -221,18 +308,6 @@ def _input(path: str, config: Mapping[str, Any]) -> Any:
     return import_keras().Input(tuple(shape[1:]), name="input")
 
 
-def _layer(path: str, name: str, entry: Mapping[str, Any]) -> Any:
-    kind, config = entry["class_name"], entry["config"]
-    if kind not in LAYERS:
-        raise UserError(
-            f"{path}: layer {name} is of the kind {kind}, which can't be read; known kinds: {', '.join(sorted(LAYERS))}"
-        )
-    if config.get("data_format", "channels_last") != "channels_last":
-        raise UserError(f"{path}: layer {name} has data_format {config['data_format']}, expected channels_last")
-    arguments = {key: config[key] for key in LAYERS[kind] if key in config}
-    activation = arguments.get("activation", "linear")
-    if activation not in ACTIVATIONS:
-        raise UserError(f"{path}: layer {name} has the activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
-    if isinstance(arguments.get("axis"), list):  # BatchNormalization stored its axis as a list
-        (arguments["axis"],) = arguments["axis"]
-    return getattr(import_keras().layers, kind)(name=_layer_name(name), **arguments)
+def _snake_case(kind: str) -> str:
+    """Return a class's name as the groups of a `.keras` file have it."""
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()

@@ -24,7 +24,7 @@ MAX_CONFIG_BYTES = 16 << 20
 
 
 def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
-    """Load a Keras model file: `.keras`, `.h5` of Keras 3, or `.h5` of Keras 2.
+    """Load a Keras model file: `.keras` or `.h5`, of Keras 3 or Keras 2.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
     if not path.is_file():
         raise UserError(f"{path}: no such model file")
     keras = import_keras()
-    if path.suffix.lower() == ".h5" and keras2.is_keras2(path):
-        return keras2.load_model(path)
     try:
+        if keras2.is_keras2(path):
+            return keras2.load_model(path)
         _refuse_code(path, _config(path))
         return keras.models.load_model(path, compile=compiled, safe_mode=True)
     except UserError:

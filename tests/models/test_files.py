@@ -1,17 +1,16 @@
 """Model files: round trips, the Keras 2 reader, and damaged or hostile files."""
 
-import json
 import zipfile
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
+from keras2_files import write_keras2
 
 from pyaed import artefact, models
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
-from pyaed.models import keras2
 from pyaed.models.keras import import_keras
 
 PATCHES = np.random.default_rng(0).normal(size=(3, 16, 12)).astype(np.float32)
@@ -42,31 +41,6 @@ def test_training_state(model, tmp_path):
     assert artefact.read_state(path) == {"epoch": 3}
     assert artefact.read(path) == described()
     models.load(path)
-
-
-def write_keras2(path, layers, weights, inputs="x", outputs=None, kind="Functional"):
-    """Write a file as Keras 2 laid it out: `layers` are (class, name, config, inbound names)."""
-    entries = [
-        {
-            "class_name": kind_of,
-            "name": name,
-            "config": {"name": name, **config},
-            "inbound_nodes": [[[source, 0, 0, {}] for source in sources]] if sources else [],
-        }
-        for kind_of, name, config, sources in layers
-    ]
-    last = outputs or layers[-1][1]
-    config = {"name": "m", "layers": entries, "input_layers": [[inputs, 0, 0]], "output_layers": [[last, 0, 0]]}
-    with h5py.File(path, "w") as file:
-        file.attrs["keras_version"] = "2.9.0"
-        file.attrs["model_config"] = json.dumps({"class_name": kind, "config": config})
-        file.create_group("model_weights").attrs["layer_names"] = [layer.encode() for layer in weights]
-        for layer, variables in weights.items():
-            group = file.create_group(f"model_weights/{layer}")
-            group.attrs["weight_names"] = [f"{layer}/{name}:0".encode() for name in variables]
-            for name, value in variables.items():
-                group[f"{layer}/{name}:0"] = value
-    return path
 
 
 INPUT = ("InputLayer", "x", {"batch_input_shape": [None, 4]}, [])
@@ -114,11 +88,6 @@ def test_keras2_weights_never_come_from_another_file(tmp_path):
         group["d/e/kernel:0"] = h5py.ExternalLink(str(other), "secret")
     with pytest.raises(UserError, match="not a plain float array"):
         models.load(path)
-
-
-def test_every_kind_of_the_table_exists():
-    layers = import_keras().layers
-    assert all(hasattr(layers, kind) for kind in keras2.LAYERS)
 
 
 def test_lambda_in_a_keras_file_is_refused(tmp_path):
