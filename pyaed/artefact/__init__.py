@@ -1,7 +1,7 @@
 """What a model file carries about itself, its versions, and where the file keeps it."""
 
 from pyaed.artefact.ends import Input, Scores, check_input, check_outputs, probes
-from pyaed.artefact.files import MAX_BYTES, embed_tflite, read, read_state, write, write_state
+from pyaed.artefact.files import MAX_BYTES, check_kind, embed_tflite, read, read_state, write, write_state
 from pyaed.artefact.metadata import ModelMetadata
 from pyaed.artefact.versions import FORMAT_VERSION
 
@@ -12,6 +12,7 @@ __all__ = [
     "ModelMetadata",
     "Scores",
     "check_input",
+    "check_kind",
     "check_outputs",
     "embed_tflite",
     "probes",

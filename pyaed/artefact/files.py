@@ -20,6 +20,8 @@ NAME = "pyaed"
 ZIP_MEMBER = f"{NAME}.json"
 STATE_MEMBER = "pyaed_training.json"
 MAX_BYTES = 1 << 20
+#: How the kinds of model files begin: where, and with what.
+_BEGINNINGS = {".keras": (0, b"PK\x03\x04"), ".h5": (0, b"\x89HDF"), ".tflite": (4, b"TFL3")}
 MAX_STATE_BYTES = 16 << 20
 
 
@@ -37,8 +39,27 @@ def read(path: str | os.PathLike[str]) -> ModelMetadata | None:
     readers = {".keras": _read_keras, ".h5": _read_h5, ".tflite": _read_tflite}
     if path.suffix not in readers:
         raise UserError(f"{path}: not a model file, expected one of {', '.join(readers)}")
+    check_kind(path)
     text = readers[path.suffix](path)
     return None if text is None else ModelMetadata.from_json(text, str(path))
+
+
+def check_kind(path: Path) -> None:
+    """Refuse a model file whose name ends as that of another kind, by how its content begins.
+
+    Raises
+    ------
+    UserError
+        With the kind that it is, where that is one of ours.
+    """
+    with open(path, "rb") as file:
+        start = file.read(8)
+    found = next((kind for kind, (at, magic) in _BEGINNINGS.items() if start[at : at + len(magic)] == magic), None)
+    if found is not None and found != path.suffix.lower():
+        raise UserError(
+            f"{path}: it is a {found} file by its content, though its name ends with {path.suffix}: rename it to "
+            f"{path.with_suffix(found).name}"
+        )
 
 
 def write(path: str | os.PathLike[str], metadata: ModelMetadata) -> None:

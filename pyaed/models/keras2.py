@@ -265,7 +265,7 @@ class _Networks:
             if entry["class_name"] == "Sequential":
                 if previous is None:  # a Sequential without an InputLayer says its shape in its first layer
                     first = previous = _input(path, layer["config"])
-                sources, arguments = [previous], {}
+                sources, arguments = [previous], dict[str, Any]()
             else:
                 sources, arguments = self._inbound(name, layer["inbound_nodes"], tensors)
             own = _snake_case(kind)

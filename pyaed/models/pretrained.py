@@ -39,12 +39,21 @@ def find_pretrained(name: str) -> Path:
     """
     folders = search_path()
     for folder in folders:
+        if folder.name == name and folder.is_file():  # the file itself is named
+            return folder
         if (folder / name).is_file():
             return folder / name
     present = [p.name for f in folders if f.is_dir() for p in f.glob("*.h5")]
-    looked = "\n".join(f"  {folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders)
+    looked = "\n".join(f"  {folder}{_state(folder)}" for folder in folders)
     raise UserError(
         f"the pretrained weights {name} were not found{nearest(name, present)}. Looked in:\n{looked}\n"
         f"The file can be had from {SOURCE}: put it into one of these folders, or name its folder in the "
         "environment variable PYAED_PRETRAINED. Without it, set training.model.pretrained_weights=False."
     )
+
+
+def _state(folder: Path) -> str:
+    """Say what is wrong with a folder of the search path, nothing where it is one."""
+    if folder.is_file():
+        return f" (a file called {folder.name}, which is not the one that this model needs)"
+    return "" if folder.is_dir() else " (no such folder)"

@@ -46,6 +46,7 @@ def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
         raise UserError(f"{path}: expected a model file ending with {' or '.join(SUFFIXES)}")
     if not path.is_file():
         raise UserError(f"{path}: no such model file")
+    artefact.check_kind(path)
     keras = import_keras()
     try:
         if keras2.is_keras2(path):

@@ -97,6 +97,11 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
                 f"general.model_path: {path} is no model file, expected one of "
                 f"{', '.join(FLOAT_SUFFIXES + QUANTIZED_SUFFIXES)}"
             )
+        if path.is_dir():
+            raise UserError(
+                f"general.model_path: {path} is a folder, expected a file ending with "
+                f"{', '.join(FLOAT_SUFFIXES + QUANTIZED_SUFFIXES)} (a SavedModel folder: load it in Keras and save it as .keras)"
+            )
         if not path.is_file():
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
             raise UserError(f"general.model_path: model file not found: {path}{nearest(path.name, siblings)}")

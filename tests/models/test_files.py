@@ -135,3 +135,20 @@ def test_other_kinds_of_files(tmp_path):
         pass
     with pytest.raises(UserError, match="whole model"):
         models.load(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("given", [".keras", ".h5", ".tflite"])
+@pytest.mark.parametrize("is_a", [".keras", ".h5", ".tflite"])
+def test_a_file_under_the_name_of_another_kind(model, tmp_path, is_a, given):
+    """It isn't damaged; the message says what it is."""
+    path = tmp_path / f"made{is_a}"
+    if is_a == ".tflite":
+        path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(24))
+    else:
+        models.save(model, path)
+    renamed = path.rename(tmp_path / f"m{given}")
+    if is_a == given:
+        artefact.check_kind(renamed)
+        return
+    with pytest.raises(UserError, match=rf"it is a {is_a} file by its content.*rename it to m{is_a}"):
+        artefact.read(renamed)

@@ -129,3 +129,12 @@ def test_search_order(tmp_path, monkeypatch):
     assert models.find_pretrained("w.h5") == folders[1] / "w.h5"
     (folders[0] / "w.h5").touch()
     assert models.find_pretrained("w.h5") == folders[0] / "w.h5"
+
+
+def test_the_file_of_weights_may_be_named_itself(tmp_path, monkeypatch):
+    path = tmp_path / "yamnet_256_f32.h5"
+    path.write_bytes(b"")
+    monkeypatch.setenv("PYAED_PRETRAINED", str(path))
+    assert models.find_pretrained("yamnet_256_f32.h5") == path
+    with pytest.raises(UserError, match=r"yamnet_256_f32\.h5 \(a file called yamnet_256_f32\.h5, which is not the one"):
+        models.find_pretrained("yamnet_512_f32.h5")
