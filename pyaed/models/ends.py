@@ -10,6 +10,9 @@ from pyaed.artefact.ends import FRAMES_FIRST, SIGMOID, SOFTMAX, probes
 from pyaed.models.keras import import_keras
 from pyaed.models.storage import predictor
 
+#: The layer that makes two scores of one.
+TWO_CLASSES = "two_classes"
+
 #: Layers behind the activation that leave the values as they are.
 _PASSING = ("Reshape", "Flatten", "Dropout", "Identity", "InputLayer", "Permute")
 
@@ -87,7 +90,7 @@ def _with_scores(model: Any, scores: Scores) -> Any:
     if scores.activation:
         x = keras.layers.Activation(scores.activation)(x)
     if scores.two_classes:
-        both = keras.layers.Dense(2, trainable=False, name="two_classes")
+        both = keras.layers.Dense(2, trainable=False, name=TWO_CLASSES)
         x = both(x)
         both.set_weights([np.array([[-1.0, 1.0]]), np.array([1.0, 0.0])])
     return keras.Model(model.inputs, x, name=model.name)

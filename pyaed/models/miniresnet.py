@@ -1,4 +1,4 @@
-"""The MiniResNet backbones: one to three stacks of two residual blocks, version 1 or 2."""
+"""The MiniResNet backbones: stacks of two residual blocks, version 1 or 2."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from pyaed.models.keras import import_keras
 BATCH_NORM_EPSILON = 1.001e-5
 # Ours, not the published 0.99: in a short training the statistics would lag behind the weights. Inference is the same.
 BATCH_NORM_MOMENTUM = 0.9
-STACK_FILTERS = (64, 128, 256)
+FIRST_FILTERS = 64
+MAX_STACKS = 6
 POOLINGS = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
 
 
@@ -25,8 +26,8 @@ def backbone(x: Any, version: str, n_stacks: int, pooling: str | None) -> Any:
     x : KerasTensor, shape (batch, n_mels, patch_length, 1)
     version : {"v1", "v2"}
         v1 normalizes after each convolution, v2 before (pre-activation).
-    n_stacks : {1, 2, 3}
-        Stacks of two residual blocks with 64, 128 and 256 filters; each halves both axes once.
+    n_stacks : int
+        1 to `MAX_STACKS`: stacks of two residual blocks with 64, 128, 256 ... filters; each halves both axes once.
     pooling : {None, "avg", "max"}
         None flattens the last feature map.
 
@@ -41,7 +42,8 @@ def backbone(x: Any, version: str, n_stacks: int, pooling: str | None) -> Any:
         x = _normalized(x, "conv1_bn", "conv1_relu")
     x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
     x = layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
-    for stack, filters in enumerate(STACK_FILTERS[:n_stacks], start=2):
+    for stack in range(2, 2 + n_stacks):
+        filters = FIRST_FILTERS << (stack - 2)
         for block in (1, 2):
             name = f"conv{stack}_block{block}"
             if version == "v1":

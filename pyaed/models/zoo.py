@@ -1,6 +1,7 @@
 """Builds a model of the zoo from the `training.model` section: backbone, dropout, classifier."""
 
 import ast
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from pyaed.errors import UserError, nearest
 from pyaed.models import keras2, miniresnet, yamnet
 from pyaed.models.keras import import_keras
 from pyaed.models.pretrained import find_pretrained
+
+log = logging.getLogger(__name__)
 
 MODELS = ("yamnet", "miniresnet")
 HEAD = ("head_dropout", "new_head")
@@ -94,14 +97,24 @@ def _backbone(
                 f"YAMNet takes patches of 64 mels x 96 frames, here they are {shape[0]} x {shape[1]}: "
                 "set feature_extraction.n_mels=64 and patch_length=96"
             )
+        if not pretrained:
+            log.warning(
+                "training.model.pretrained_weights is False: YAMNet is trained from scratch, as a MobileNet v1; ST's zoo takes it "
+                "with pretrained weights only"
+            )
         return yamnet.backbone(inputs, size), yamnet.EMBEDDINGS[size][1]
     version = _choice(model_cfg, "version", "v1", ("v1", "v2"))
-    n_stacks = _choice(model_cfg, "n_stacks", 1, (1, 2, 3))
+    n_stacks = getattr(model_cfg, "n_stacks", None) or 1
+    if type(n_stacks) is not int or not 1 <= n_stacks <= miniresnet.MAX_STACKS:
+        raise UserError(
+            f"training.model.n_stacks is {n_stacks}, expected a whole number from 1 to {miniresnet.MAX_STACKS}: each stack "
+            "doubles the filters, and with the next one the network has more than 400 million weights"
+        )
     pooling = _choice(model_cfg, "pooling", None, (None, "avg", "max"))
     if pretrained and pooling == "max":
-        raise UserError(
-            "training.model.pooling is max, but the published pooled backbones use average pooling: "
-            "set pooling=avg, or pretrained_weights=False"
+        log.warning(
+            "training.model.pooling=max: the pretrained weights were published for average pooling; their convolutions are "
+            "used in front of max pooling"
         )
     weights = miniresnet.published_weights(version, n_stacks, pooling)
     return miniresnet.backbone(inputs, version, n_stacks, pooling), weights

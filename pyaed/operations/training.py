@@ -110,7 +110,18 @@ def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) 
     if run.float_model is not None and section.model is not None:
         raise UserError("general.model_path and training.model are both given; expected one of them")
     if run.float_model is not None:
-        return float_model(run, run.float_model, settings)
+        model = float_model(run, run.float_model, settings)
+        given = section.dropout if "dropout" in section.model_fields_set else None
+        frozen = models.make_trainable(model, str(run.float_model), given)
+        if frozen:
+            run.warn(
+                f"{run.float_model.name}: {frozen} frozen layers are thawed: all weights of a model file are trained"
+            )
+        if "fine_tune" in section.model_fields_set and not section.fine_tune:
+            run.warn(
+                "training.fine_tune=False is not used: all weights of a model file are trained (general.model_path)"
+            )
+        return model
     if section.model is None:
         raise UserError("training.model: missing; name a model of the zoo there, or a file in general.model_path")
     return models.build(

@@ -107,6 +107,22 @@ def test_backbones(zoo, monkeypatch, name, options, file):
     np.testing.assert_allclose(embedding(x).numpy(), expected.reshape(2, -1), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_max_pooling_with_pretrained_weights(zoo, monkeypatch, caplog, version):
+    """The convolutions of the pooled backbone, the largest value of each map."""
+    import keras
+
+    monkeypatch.setenv("PYAED_PRETRAINED", str(zoo))
+    options = SimpleNamespace(name="miniresnet", version=version, pooling="max", pretrained_weights=True)
+    built = models.build(options, 5, (64, 50))
+    assert "training.model.pooling=max" in caplog.text
+    original = models.load(zoo / f"pooled_miniresnet{'v2' if version == 'v2' else ''}_1_stacks_backbone.h5")
+    maps = keras.Model(original.inputs[0], original.layers[-1].input)
+    x = np.random.default_rng(1).normal(scale=3, size=(2, 64, 50, 1)).astype(np.float32)
+    embedding = keras.Model(built.inputs[0], built.get_layer("embedding").output)
+    np.testing.assert_allclose(embedding(x), maps(x).numpy().max(axis=(1, 2)), rtol=1e-5, atol=1e-5)
+
+
 def test_fine_tune_trains_the_backbone(zoo, monkeypatch):
     monkeypatch.setenv("PYAED_PRETRAINED", str(zoo))
     model = models.build(SimpleNamespace(name="yamnet", pretrained_weights=True), 5, (64, 96), fine_tune=True)
