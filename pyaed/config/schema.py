@@ -37,12 +37,18 @@ _SECTIONS = {
 _PARTS = {"t": "training", "e": "evaluation", "q": "quantization", "b": "benchmarking", "d": "deployment"}
 
 
+def parts(mode: str | None) -> list[str]:
+    """Return the operations that a mode does in order: a chain's, or itself."""
+    if mode is None:
+        return []
+    return [_PARTS[letter] for letter in mode.removeprefix("chain_")] if mode.startswith("chain_") else [mode]
+
+
 def uses(mode: str | None, section: str) -> bool:
     """Tell whether an operation mode reads a section; without a mode every section counts."""
     if mode is None or section in ("general", "operation_mode", "hydra"):
         return True
-    parts = [_PARTS[letter] for letter in mode.removeprefix("chain_")] if mode.startswith("chain_") else [mode]
-    return any(section in _SECTIONS.get(part, Config.model_fields) for part in parts)
+    return any(section in _SECTIONS.get(part, Config.model_fields) for part in parts(mode))
 
 
 def _no_switch(value: Any) -> Any:

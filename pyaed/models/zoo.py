@@ -60,19 +60,16 @@ def build(
         For an unknown model or option, a wrong shape, or weights that can't be found.
     """
     keras = import_keras()
-    name = str(getattr(model_cfg, "name", None) or "").lower()
-    if name not in MODELS:
-        raise UserError(f"training.model.name is '{name}', expected one of {', '.join(MODELS)}{nearest(name, MODELS)}")
     if n_classes < 1:
         raise UserError(f"a model needs at least one class, there are {n_classes}")
     if not 0 <= dropout < 1:
         raise UserError(f"training.dropout is {dropout}, expected a number from 0 to below 1")
-    shape = _patch_shape(getattr(model_cfg, "input_shape", None), input_shape)
+    name, shape, options = check(model_cfg, input_shape)
     pretrained = bool(getattr(model_cfg, "pretrained_weights", False))
 
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(shape, name="patch")
-    x, weights = _backbone(name, model_cfg, inputs, shape, pretrained)
+    x, weights = _backbone(name, options, inputs, pretrained)
     backbone = keras.Model(inputs, x)
     if pretrained:
         keras2.load_weights(backbone, find_pretrained(weights))
@@ -86,10 +83,20 @@ def build(
     return keras.Model(inputs, outputs, name=name)
 
 
-def _backbone(
-    name: str, model_cfg: object, inputs: Any, shape: tuple[int, int, int], pretrained: bool
-) -> tuple[Any, str]:
-    """Return the output of the backbone that a section names, and the file of its published weights."""
+def check(
+    model_cfg: object, input_shape: Sequence[int] | None = None
+) -> tuple[str, tuple[int, int, int], tuple[Any, ...]]:
+    """Return name, shape of a patch and options of the model that a section names, without building it.
+
+    Raises
+    ------
+    UserError
+        For an unknown model or option, or a wrong shape.
+    """
+    name = str(getattr(model_cfg, "name", None) or "").lower()
+    if name not in MODELS:
+        raise UserError(f"training.model.name is '{name}', expected one of {', '.join(MODELS)}{nearest(name, MODELS)}")
+    shape = _patch_shape(getattr(model_cfg, "input_shape", None), input_shape)
     if name == "yamnet":
         size = _choice(model_cfg, "embedding_size", 256, tuple(yamnet.EMBEDDINGS))
         if shape[0] != 64 or shape[1] != 96:
@@ -97,12 +104,7 @@ def _backbone(
                 f"YAMNet takes patches of 64 mels x 96 frames, here they are {shape[0]} x {shape[1]}: "
                 "set feature_extraction.n_mels=64 and patch_length=96"
             )
-        if not pretrained:
-            log.warning(
-                "training.model.pretrained_weights is False: YAMNet is trained from scratch, as a MobileNet v1; ST's zoo takes it "
-                "with pretrained weights only"
-            )
-        return yamnet.backbone(inputs, size), yamnet.EMBEDDINGS[size][1]
+        return name, shape, (size,)
     version = _choice(model_cfg, "version", "v1", ("v1", "v2"))
     n_stacks = getattr(model_cfg, "n_stacks", None) or 1
     if type(n_stacks) is not int or not 1 <= n_stacks <= miniresnet.MAX_STACKS:
@@ -110,7 +112,20 @@ def _backbone(
             f"training.model.n_stacks is {n_stacks}, expected a whole number from 1 to {miniresnet.MAX_STACKS}: each stack "
             "doubles the filters, and with the next one the network has more than 400 million weights"
         )
-    pooling = _choice(model_cfg, "pooling", None, (None, "avg", "max"))
+    return name, shape, (version, n_stacks, _choice(model_cfg, "pooling", None, (None, "avg", "max")))
+
+
+def _backbone(name: str, options: tuple[Any, ...], inputs: Any, pretrained: bool) -> tuple[Any, str]:
+    """Return the output of the backbone that a section names, and the file of its published weights."""
+    if name == "yamnet":
+        (size,) = options
+        if not pretrained:
+            log.warning(
+                "training.model.pretrained_weights is False: YAMNet is trained from scratch, as a MobileNet v1; ST's zoo takes it "
+                "with pretrained weights only"
+            )
+        return yamnet.backbone(inputs, size), yamnet.EMBEDDINGS[size][1]
+    version, n_stacks, pooling = options
     if pretrained and pooling == "max":
         log.warning(
             "training.model.pooling=max: the pretrained weights were published for average pooling; their convolutions are "

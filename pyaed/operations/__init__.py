@@ -3,7 +3,8 @@
 from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import verify
 from pyaed.operations.chains import OPERATIONS, finish, perform, run_mode
-from pyaed.operations.clips import check, check_dataset
+from pyaed.operations.check import check
+from pyaed.operations.clips import check_dataset
 from pyaed.operations.crossval import crossval
 from pyaed.operations.demo import demo
 from pyaed.operations.features import write_features

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from pyaed import text
 from pyaed.artefact import ModelMetadata
-from pyaed.config import Config, schema, uses
+from pyaed.config import Config, schema
 from pyaed.detector import DetectorSettings, StreamFrontEnd, loud_patches
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
@@ -20,32 +19,6 @@ if TYPE_CHECKING:
     from pyaed.data.features import PatchMaker
 
 log = logging.getLogger(__name__)
-
-
-def check(config: Config) -> list[str]:
-    """Check what the schema alone can't: the features as a whole, and that the files of the operation are there.
-
-    Returns
-    -------
-    list of str
-        One line for every path that leads nowhere.
-
-    Raises
-    ------
-    UserError
-        For feature settings that contradict each other.
-    """
-    from pyaed.data.sets import FSD50K, UNUSED_BY_FSD50K
-
-    mode = config.operation_mode
-    FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
-    paths = {"general.model_path": config.general.model_path}
-    if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
-        unused = UNUSED_BY_FSD50K if config.dataset.name == FSD50K else ()
-        paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path") and k not in unused}
-    if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
-        paths["prediction.test_files_path"] = config.prediction.test_files_path
-    return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]
 
 
 def read_sets(config: Config, class_names: Sequence[str] | None = None) -> "Sets":

@@ -2,22 +2,23 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyaed import artefact
 from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, schema
-from pyaed.dsp import FeatureSpec
+from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.operations.clips import features, read_sets
 from pyaed.operations.model import float_model
-from pyaed.operations.run import Run, needed
+from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
 from pyaed.operations.settings import model_settings, provenance
 
 if TYPE_CHECKING:
     from pyaed.data import PatchSet
-    from pyaed.training import Training
+    from pyaed.training import Training, TrainingSettings
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,8 @@ def train(run: Run) -> None:
 
     config = run.config
     _limit_gpu_memory(config)
-    if config.training is None:
-        raise UserError("training: section missing, it names the model and how to train it")
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    section = check_training(config, spec)
     sets = read_sets(config)
     if sets.training is None:
         raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, training needs them")
@@ -51,22 +51,8 @@ def train(run: Run) -> None:
         len(sets.validation),
         len(settings.class_names),
     )
-    model = _initial_model(run, config.training, settings)
+    model = _initial_model(run, section, settings)
     validation = features(config, settings, sets.validation, "validation features")
-    training_settings = training.TrainingSettings(
-        batch_size=config.training.batch_size,
-        epochs=config.training.epochs,
-        optimizer=config.training.optimizer,
-        callbacks=config.training.callbacks,
-        resume_training_from=config.training.resume_training_from,
-        trained_model_path=config.training.trained_model_path,
-        augmentation=config.data_augmentation,
-        seed=config.general.global_seed,
-        shuffle=config.dataset.shuffle,
-        deterministic_ops=config.general.deterministic_ops,
-        saved_models_dir=config.general.saved_models_dir,
-        logs_dir=config.general.logs_dir,
-    )
     patches = features(config, settings, sets.training, "training features")
     left = sets.training.with_clips(patches.clips).class_counts()
     lost = [name for name, n in sets.training.class_counts().items() if n and not left[name]]
@@ -74,12 +60,58 @@ def train(run: Run) -> None:
         raise UserError(
             f"dataset.skip_bad_clips: no training clip is left of class {', '.join(lost)}; expected one at least"
         )
-    result = training.train(model, patches, validation, training_settings, settings, run.folder)
+    result = training.train(model, patches, validation, _settings(config), settings, run.folder)
     run.float_model = result.best_model
     run.history = result.history
     run.validation = None if sets.validation is sets.test else sets.validation
     if settings.multi_label:
         _choose_thresholds(result, settings, validation)
+
+
+def check_training(config: Config, spec: FeatureSpec) -> schema.Training:
+    """Check what of a training needs no data, and return its section.
+
+    Raises
+    ------
+    UserError
+        For optimizer, callbacks, augmentation or a model that can't be used.
+    """
+    from pyaed import training
+    from pyaed.models import zoo
+
+    section = config.training
+    if section is None:
+        raise UserError("training: section missing, it names the model and how to train it")
+    FrontEnd(spec)  # makes the tables
+    training.check(_settings(config), spec)
+    given = Path(config.general.model_path or "").suffix in FLOAT_SUFFIXES
+    if given and section.model is not None:
+        raise UserError("general.model_path and training.model are both given; expected one of them")
+    if section.model is not None:
+        zoo.check(section.model, spec.patch_shape)
+    elif not given:
+        raise UserError("training.model: missing; name a model of the zoo there, or a file in general.model_path")
+    return section
+
+
+def _settings(config: Config) -> "TrainingSettings":
+    from pyaed.training import TrainingSettings
+
+    section = config.training or schema.Training()
+    return TrainingSettings(
+        batch_size=section.batch_size,
+        epochs=section.epochs,
+        optimizer=section.optimizer,
+        callbacks=section.callbacks,
+        resume_training_from=section.resume_training_from,
+        trained_model_path=section.trained_model_path,
+        augmentation=config.data_augmentation,
+        seed=config.general.global_seed,
+        shuffle=config.dataset.shuffle,
+        deterministic_ops=config.general.deterministic_ops,
+        saved_models_dir=config.general.saved_models_dir,
+        logs_dir=config.general.logs_dir,
+    )
 
 
 def _choose_thresholds(result: "Training", settings: ModelMetadata, validation: "PatchSet") -> None:
@@ -107,8 +139,6 @@ def _limit_gpu_memory(config: Config) -> None:
 def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) -> Any:
     from pyaed import models
 
-    if run.float_model is not None and section.model is not None:
-        raise UserError("general.model_path and training.model are both given; expected one of them")
     if run.float_model is not None:
         model = float_model(run, run.float_model, settings)
         given = section.dropout if "dropout" in section.model_fields_set else None
@@ -122,8 +152,7 @@ def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) 
                 "training.fine_tune=False is not used: all weights of a model file are trained (general.model_path)"
             )
         return model
-    if section.model is None:
-        raise UserError("training.model: missing; name a model of the zoo there, or a file in general.model_path")
+    assert section.model is not None  # `check_training` has seen to it
     return models.build(
         section.model,
         len(settings.class_names),

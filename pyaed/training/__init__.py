@@ -1,6 +1,6 @@
 """Training: optimizers, schedules, augmentation, and the loop that writes the models."""
 
 from pyaed.training.settings import TrainingSettings
-from pyaed.training.train import Training, train
+from pyaed.training.train import Training, check, train
 
-__all__ = ["Training", "TrainingSettings", "train"]
+__all__ = ["Training", "TrainingSettings", "check", "train"]

@@ -22,6 +22,9 @@ from pyaed.training.state import State, resume
 if TYPE_CHECKING:
     from pyaed.data import PatchSet
 
+FIGURES = ("loss", "accuracy")
+VALIDATION_FIGURES = ("val_loss", "val_accuracy", "val_clip_accuracy")
+
 log = logging.getLogger(__name__)
 
 
@@ -115,6 +118,19 @@ def train(
     return epochs.finish()
 
 
+def check(settings: TrainingSettings, features: augmentation.Scale) -> None:
+    """Check what of a training needs neither model nor data: optimizer, callbacks, what they monitor, augmentation.
+
+    Raises
+    ------
+    UserError
+        For a name, an argument or a value that can't be used.
+    """
+    setup.optimizer(settings.optimizer)
+    setup.callbacks(settings.callbacks, FIGURES + VALIDATION_FIGURES, Path(settings.logs_dir))
+    augmentation.make(settings.augmentation, features)
+
+
 def _beginning(built: Any, settings: TrainingSettings) -> tuple[Any, Any, State, Any]:
     """Return model, optimizer, state and the best weights so far (or None): new ones, or those to go on with."""
     optimizer = setup.optimizer(settings.optimizer)
@@ -153,9 +169,7 @@ class _Epochs:
         models_dir, logs_dir = folder / settings.saved_models_dir, folder / settings.logs_dir
         self.best_path, self.last_path = models_dir / "best_model.keras", models_dir / "last_model.keras"
         self.csv_path = logs_dir / "train_metrics.csv"
-        self.figures = ["loss", "accuracy"]
-        if validation is not None:
-            self.figures += ["val_loss", "val_accuracy", "val_clip_accuracy"]
+        self.figures = list(FIGURES if validation is None else FIGURES + VALIDATION_FIGURES)
         self.callbacks = setup.callbacks(settings.callbacks, self.figures, logs_dir)
         self.monitor, self.mode = setup.monitored(settings.callbacks, self.figures)
         self.predict = predictor(model)

@@ -2,18 +2,24 @@
 message, nothing half-written is left, nothing that was finished is lost."""
 
 import errno
+import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from support.commands import pyaed
 from support.forked import Commands
 
-from pyaed.files import HOLDER
+from pyaed import nn
+from pyaed.boards import find_board
+from pyaed.deploy.build import read_image
+from pyaed.files import HOLDER, sweep
 
 FLOAT, INT8 = (
     "general.model_path=run/saved_models/best_model.keras",
@@ -187,3 +193,50 @@ def test_what_nobody_expected(monkeypatch, capsys, error):
         PermissionError: "x/y: Permission denied",
     }
     assert expected[type(error)] in capsys.readouterr().err
+
+
+def whole(path: Path) -> bool:
+    """Whether a result is a complete file of its kind."""
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    if path.suffix == ".tflite":
+        return nn.read_tflite(path) is not None
+    if path.suffix == ".elf":
+        return read_image(path, find_board(path.parent.name)).flash > 0
+    if path.suffix == ".json":
+        return json.loads(path.read_text()) is not None
+    return path.stat().st_size > 0 and not path.read_text(errors="replace").endswith("\0")
+
+
+def killed(commands, folder: Path, names: tuple[str, ...], n: int, seed: int) -> int:
+    """Kill commands at `n` random instants over results of before; return how many of them were killed at work."""
+    random_instants, seconds, kills = random.Random(seed), {}, 0
+    shutil.rmtree(folder / "new", ignore_errors=True)
+    for name in names:
+        ended = commands.run(*COMMANDS[name], cwd=folder)
+        assert ended.code == 0, ended.err
+        seconds[name] = ended.seconds
+    # A log is of its run: the next build begins it anew.
+    finished = {path for path in (folder / "new").rglob("*") if path.is_file() and path.suffix != ".log"}
+    for i in range(n):
+        name = names[i % len(names)]
+        ended = commands.run(*COMMANDS[name], cwd=folder, kill_after=random_instants.uniform(0.05, 1) * seconds[name])
+        kills += ended.code == -signal.SIGKILL
+        for part in [folder / "new", *(path for path in (folder / "new").rglob("*") if path.is_dir())]:
+            sweep(part)  # as the next start does
+        for path in finished:
+            assert path.is_file(), f"{name}, killed after {ended.seconds:.3f} s, lost {path}"
+            assert whole(path), f"{name}, killed after {ended.seconds:.3f} s, damaged {path}"
+    for path in names_left(folder):
+        if path.name.startswith(HOLDER):
+            os.utime(path, (0, 0))
+    for name in names:
+        assert commands.run(*COMMANDS[name], cwd=folder).code == 0
+    assert not names_left(folder / "new")
+    return kills
+
+
+def test_kills_lose_nothing(commands, copied):
+    """Training, quantization, evaluation with its report and deployment, killed over finished results of their own."""
+    assert killed(commands, copied, ("train", "quantize", "evaluate", "deploy"), 20, seed=1) >= 10

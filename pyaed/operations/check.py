@@ -1,0 +1,36 @@
+"""What of an operation can be checked without doing it."""
+
+from pathlib import Path
+
+from pyaed.config import Config, parts, uses
+from pyaed.dsp import FeatureSpec, FrontEnd
+from pyaed.operations.training import check_training
+
+
+def check(config: Config) -> list[str]:
+    """Check what the schema alone can't: features, a training but for its data, and that the operation's files are there.
+
+    Returns
+    -------
+    list of str
+        One line for every path that leads nowhere.
+
+    Raises
+    ------
+    UserError
+        For feature settings that contradict each other, and what `train` would refuse.
+    """
+    from pyaed.data.sets import FSD50K, UNUSED_BY_FSD50K
+
+    mode = config.operation_mode
+    spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
+    FrontEnd(spec)  # makes the tables
+    if "training" in parts(mode) or (mode is None and config.training is not None):
+        check_training(config, spec)
+    paths = {"general.model_path": config.general.model_path}
+    if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
+        unused = UNUSED_BY_FSD50K if config.dataset.name == FSD50K else ()
+        paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path") and k not in unused}
+    if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
+        paths["prediction.test_files_path"] = config.prediction.test_files_path
+    return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]

@@ -1,0 +1,63 @@
+"""`config check` refuses what `train` would refuse: whatever needs no data."""
+
+import pytest
+from support.commands import pyaed
+
+from pyaed import config, operations
+from pyaed.errors import UserError
+
+TREE = {
+    "operation_mode": "training",
+    "feature_extraction": {"patch_length": 50},
+    "training": {
+        "model": {"name": "miniresnet"},
+        "optimizer": {"Adam": {"learning_rate": 0.001}},
+        "callbacks": {
+            "EarlyStopping": {"monitor": "val_loss", "patience": 5},
+            "LearningRateScheduler": {"schedule": "lambda epoch, lr: lr * 0.9"},
+        },
+    },
+}
+
+MISTAKES = {
+    "optimizer": ("training.optimizer={Adan: {learning_rate: 0.1}}", "did you mean 'Adam'"),
+    "argument": ("training.optimizer={Adam: {lerning_rate: 0.1}}", "did you mean 'learning_rate'"),
+    "decimal comma": ("training.optimizer={Adam: {learning_rate: '0,1'}}", "0,1"),
+    "callback": ("training.callbacks={EarlyStoping: {patience: 5}}", "did you mean 'EarlyStopping'"),
+    "callback's argument": ("training.callbacks={EarlyStopping: {patiense: 5}}", "did you mean 'patience'"),
+    "monitor": ("training.callbacks={EarlyStopping: {monitor: val_los}}", "did you mean 'val_loss'"),
+    "two rates": ("++training.callbacks.LRExponentialDecay={initial_lr: 1, hold_steps: 1, decay_rate: 1}", "keep one"),
+    "formula": ("training.callbacks={LearningRateScheduler: {schedule: 'lambda epoch: open(1)'}}", "open"),
+    "augmentation": ("data_augmentation.VolumeAugment={enable: True, min_scale: 2, max_scale: 1}", "min_scale"),
+    "model": ("training.model.name=miniresnett", "did you mean 'miniresnet'"),
+    "model's option": ("training.model.n_stacks=20000", "n_stacks"),
+    "shape": ("training.model.input_shape=(64, 96, 1)", "make them equal"),
+    "no model": ("~training.model", "training.model: missing"),
+    "two models": ("general.model_path=gone.keras", "expected one of them"),
+    "empty bands": ("feature_extraction.n_mels=200", "covers no bin"),
+}  # fmt: skip
+
+
+def test_right_settings_pass():
+    assert operations.check(config.parse(TREE)) == []
+    assert operations.check(config.parse({**TREE, "operation_mode": "chain_tqe"})) == []
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_the_same_for_check_and_train(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    override, part = MISTAKES[name]
+    (tmp_path / "gone.keras").write_bytes(b"")
+    loaded = config.parse(config.override(TREE, [override, "hydra.run.dir=run"]))
+    with pytest.raises(UserError) as checked:
+        operations.check(loaded)
+    assert part in str(checked.value)
+    with pytest.raises(UserError) as trained:
+        operations.perform(loaded)
+    assert str(trained.value) == str(checked.value)
+
+
+@pytest.mark.parametrize("name", ["cb", "opt_name", "mels"])
+def test_cases(shared, name):
+    (folder,) = (shared / "cases").glob("09-*")
+    assert pyaed("config", "check", f"{name}.yaml", cwd=folder).code == 2
