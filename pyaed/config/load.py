@@ -101,6 +101,8 @@ def parse(tree: Tree, source: str = "configuration", origins: Origins | None = N
             lines.append(f"{where}: {problem if isinstance(problem, str) else _message(problem)}")
     if config is None or texts[True]:
         raise UserError("\n".join(dict.fromkeys(texts[True])))
+    if isinstance(tree.get("general"), dict) and tree["general"].get("global_seed", 0) is None:
+        moved.append(f"general.global_seed: None: {config.general.global_seed} is used; every run draws the same")
     config._notes = moved + [
         f"{text} (ignored: {mode} doesn't use this section)" for text in dict.fromkeys(texts[False])
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from pyaed.config.schema import Config, uses
+from pyaed.config.schema import Config, Dataset, parts, uses
 
 # Section and key, when to speak (by the value), and what to say. A key that has no rule here or in a service works.
 _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
@@ -17,11 +17,43 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("quantization.target_opset", lambda value: True, "not used; it concerns ONNX models only"),
     ("quantization.onnx_quant_parameters", bool, "not used; it concerns ONNX models only"),
     ("quantization.onnx_extra_options", bool, "not used; it concerns ONNX models only"),
+    ("deployment.hardware_setup.serie", bool, "not used; deployment.hardware_setup.board says it"),
     ("deployment.build_conf", bool, "not used; the image is always built with optimization"),
     ("deployment.c_project_path", bool, "not used; pyaed builds its own firmware"),
     ("deployment.IDE", lambda value: value != "GCC", "not used; the image is built with GCC"),
     ("deployment.verbosity", lambda value: True, "not used; say pyaed --verbose or --quiet"),
 )
+_WITH_CLIPS = ("training", "evaluation", "quantization", "prediction", "deployment")
+# Keys that not every operation which uses their section reads: the operations that do.
+_READ_BY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            "general.logs_dir",
+            "general.saved_models_dir",
+            "general.global_seed",
+            "general.gpu_memory_limit",
+            "general.deterministic_ops",
+            "dataset.shuffle",
+        ),
+        ("training",),
+    ),
+    "general.project_name": ("training", "evaluation"),
+    "general.batch_size": ("training", "evaluation", "prediction"),
+    **dict.fromkeys(("dataset.to_cache", "dataset.skip_bad_clips"), _WITH_CLIPS),
+    **dict.fromkeys(
+        (f"dataset.{name}" for name in Dataset.model_fields if name.endswith(("_path", "_folds", "_split"))),
+        # `pyaed verify` takes its clips from there, for a deployment.
+        ("training", "evaluation", "quantization", "deployment"),
+    ),
+    **dict.fromkeys(
+        ("dataset.quantization_audio_path", "dataset.quantization_csv_path", "dataset.quantization_split"),
+        ("quantization",),
+    ),
+    "evaluation.target": ("evaluation",),
+    "evaluation.as_device": ("evaluation",),
+    "deployment.detector": ("evaluation", "prediction", "benchmarking", "deployment"),
+    "deployment.hardware_setup": ("evaluation", "prediction", "benchmarking", "deployment"),
+}
 _MODEL_KEYS = {"yamnet": ("n_stacks", "version", "pooling"), "miniresnet": ("embedding_size",)}
 
 
@@ -34,15 +66,69 @@ def notes(config: Config, mode: str | None = None) -> list[str]:
         names = ", ".join(name for name in Config.model_fields if name in unused)
         lines.append(f"ignored, {mode} doesn't use them: the sections {names}")
     for key, speaks, text in _RULES:
-        section, name = key.split(".")
-        values = getattr(config, section)
+        *sections, name = key.split(".")
+        section, values = sections[0], config
+        for part in sections:
+            values = getattr(values, part)
         if uses(mode, section) and name in values.model_fields_set and speaks(getattr(values, name)):
             lines.append(f"{key}: {getattr(values, name)}: {text}")
+    lines += _unread(config, mode) + _training(config, mode)
     model = config.training.model if config.training and uses(mode, "training") else None
     if model is not None:
         for name in _MODEL_KEYS.get(model.name.lower(), ()):
             if getattr(model, name) is not None:
                 lines.append(f"training.model.{name}: {getattr(model, name)}: not used by {model.name}")
+    return lines
+
+
+def _unread(config: Config, mode: str | None) -> list[str]:
+    """Name the keys that were given, whose section the mode uses, and that it doesn't read all the same."""
+    if mode is None:
+        return []
+    done, found = set(parts(mode)), []
+    for key, readers in _READ_BY.items():
+        section, name = key.split(".")
+        if uses(mode, section) and name in getattr(config, section).model_fields_set and not done & set(readers):
+            found.append(key)
+    targets = [*(config.evaluation.target if "evaluation" in done else ())]
+    targets += [config.prediction.target] if config.prediction and "prediction" in done else []
+    if "num_threads_tflite" in config.general.model_fields_set and "tflite" not in targets:
+        found.append("general.num_threads_tflite")
+    return [f"not used by {mode}: {', '.join(found)}"] if found else []
+
+
+def _training(config: Config, mode: str | None) -> list[str]:
+    """What a training leaves as it is, or does another way."""
+    section, lines = config.training, []
+    if section is None or not uses(mode, "training"):
+        return []
+    if config.general.model_path and section.model is None:
+        for name in ("dropout", "fine_tune"):
+            if name in section.model_fields_set:
+                lines.append(
+                    f"training.{name}: {getattr(section, name)}: not used; the model of general.model_path is trained as it is"
+                )
+    callbacks = section.callbacks or {}
+    if (callbacks.get("EarlyStopping") or {}).get("restore_best_weights") is False:
+        lines.append(
+            "training.callbacks.EarlyStopping.restore_best_weights: False: not used; best_model has the best epoch's weights "
+            "and is evaluated, last_model the last epoch's"
+        )
+    if arguments := callbacks.get("TensorBoard"):
+        names = ", ".join(arguments)
+        lines.append(
+            f"training.callbacks.TensorBoard: {names}: not used; it writes every epoch's figures to general.logs_dir"
+        )
+    mask = config.data_augmentation.SpecAug
+    if mask is not None and mask.enable:
+        if mask.mask_value is not None:
+            lines.append("data_augmentation.SpecAug.mask_value: not used; masks take the value of silence")
+        for kind in ("freq", "time"):
+            if getattr(mask, f"{kind}_mask_param") < 2:
+                value = getattr(mask, f"{kind}_mask_param")
+                lines.append(
+                    f"data_augmentation.SpecAug.{kind}_mask_param: {value}: masks nothing, widths are drawn below it"
+                )
     return lines
 
 

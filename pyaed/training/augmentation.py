@@ -1,6 +1,5 @@
 """Augmentation of log-mel patches, drawn anew for each patch; TensorFlow graph operations on whole batches."""
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -23,8 +22,6 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
         "mask_value": None,
     },
 }
-
-log = logging.getLogger(__name__)
 
 
 class Scale(Protocol):
@@ -171,8 +168,7 @@ def _settings(cfg: object, name: str) -> dict[str, Any] | None:
     for key in given:
         if key not in defaults:
             raise UserError(f"data_augmentation.{name}.{key} is unknown{nearest(key, defaults)}")
-    if given.pop("mask_value", None) is not None:
-        log.info("data_augmentation.SpecAug.mask_value is not used: masks take the value of silence")
+    given.pop("mask_value", None)  # masks take the value of silence; `pyaed.config.notes` says so
     prefix = f"data_augmentation.{name}"
     settings = {k: number(f"{prefix}.{k}", given.get(k, v)) for k, v in defaults.items() if k != "mask_value"}
     for key, value in settings.items():
