@@ -102,12 +102,6 @@ def _training(config: Config, mode: str | None) -> list[str]:
     section, lines = config.training, []
     if section is None or not uses(mode, "training"):
         return []
-    if config.general.model_path and section.model is None:
-        for name in ("dropout", "fine_tune"):
-            if name in section.model_fields_set:
-                lines.append(
-                    f"training.{name}: {getattr(section, name)}: not used; the model of general.model_path is trained as it is"
-                )
     callbacks = section.callbacks or {}
     if (callbacks.get("EarlyStopping") or {}).get("restore_best_weights") is False:
         lines.append(

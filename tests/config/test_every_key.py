@@ -119,7 +119,6 @@ def test_what_is_said_to_be_read_by_few_exists():
         ("evaluation", ["general.num_threads_tflite=2"], "not used by evaluation: general.num_threads_tflite"),
         ("quantization", ["general.gpu_memory_limit=2"], "not used by quantization: general.gpu_memory_limit"),
         ("quantization", ["quantization.optimize=True"], "quantization.optimize: True: not done"),
-        ("training", ["~training.model", "general.model_path=a.keras", "training.dropout=0.5"], "training.dropout: 0.5: not"),
         ("training", ["data_augmentation.SpecAug={enable: True}"], "SpecAug.time_mask_param: 1: masks nothing"),
     ],
 )  # fmt: skip
