@@ -7,11 +7,11 @@ metadata buffer ``pyaed``.
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pyaed.artefact.containers import member, open_h5, open_zip, read_json
 from pyaed.artefact.metadata import ModelMetadata
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
@@ -114,13 +114,10 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     path = Path(path)
     if path.suffix.lower() != ".keras":
         return None
-    text = _member(path, STATE_MEMBER, MAX_STATE_BYTES, "training state")
+    text = _member(path, STATE_MEMBER, MAX_STATE_BYTES)
     if text is None:
         return None
-    try:
-        state = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: its training state can't be read ({str(error)[:200]})") from error
+    state = read_json(text, path, "training state")
     if not isinstance(state, dict):
         raise UserError(f"{path}: its training state is a {type(state).__name__}, expected an object")
     return state
@@ -134,40 +131,25 @@ def _write_member(path: Path, name: str, text: str) -> None:
         target.writestr(name, text)
 
 
-def _member(path: Path, name: str, limit: int, what: str) -> str | None:
+def _member(path: Path, name: str, limit: int) -> str | None:
     """Return a text member of a zip archive, None where there is none; never more than `limit` bytes are unpacked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if name not in archive.namelist():
-                return None
-            with archive.open(name) as file:
-                data = file.read(limit + 1)  # what the archive's directory says about the size is not believed
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise UserError(f"{path}: not a Keras 3 model file, or damaged ({str(error)[:200]})") from None
-    if len(data) > limit:
-        raise UserError(f"{path}: pyaed {what} of more than {limit} bytes")
-    return data.decode("utf-8", "replace")
+    with open_zip(path) as archive:
+        data = member(archive, name, limit, path)
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def _read_keras(path: Path) -> str | None:
-    return _member(path, ZIP_MEMBER, MAX_BYTES, "metadata")
+    return _member(path, ZIP_MEMBER, MAX_BYTES)
 
 
 def _read_h5(path: Path) -> str | None:
-    try:
-        import h5py
-    except ImportError:
-        raise UserError(f"{path}: reading .h5 models needs the extra 'train': pip install 'pyaed[train]'") from None
-    try:
-        with h5py.File(path, "r") as file:
-            text = file.attrs.get(NAME)
-    except OSError:
-        raise UserError(f"{path}: not an HDF5 file") from None
-    if text is None or isinstance(text, (str, bytes)):
-        if text is not None and len(text) > MAX_BYTES:
-            raise UserError(f"{path}: pyaed metadata of more than {MAX_BYTES} bytes")
-        return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    raise UserError(f"{path}: its attribute '{NAME}' is no text")
+    with open_h5(path, path) as file:
+        text = file.attrs.get(NAME)
+        if text is not None and not isinstance(text, (str, bytes)):
+            raise UserError(f"{path}: its attribute '{NAME}' is no text")
+    if text is not None and len(text) > MAX_BYTES:
+        raise UserError(f"{path}: pyaed metadata of more than {MAX_BYTES} bytes")
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
 def _read_tflite(path: Path) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
+from pyaed.artefact.containers import read_json
 from pyaed.artefact.versions import FORMAT_VERSION, migrate
 from pyaed.dsp import FeatureSpec
 from pyaed.dsp.identity import feature_hash, frontend_revision, same_bits
@@ -78,10 +79,7 @@ class ModelMetadata:
         UserError
             For anything wrong in it; the message begins with `source` and names the field.
         """
-        try:
-            tree = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{source}: the pyaed metadata is not JSON ({str(error) or 'nested too deeply'})") from None
+        tree = read_json(text, source, "pyaed metadata")
         if not isinstance(tree, dict):
             raise UserError(f"{source}: the pyaed metadata is a {type(tree).__name__}, expected an object")
         tree = migrate(tree, source)
@@ -147,10 +145,6 @@ def _check_features(
 
 
 MISSING = object()
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _number(value: object) -> TypeGuard[int | float]:

@@ -2,13 +2,16 @@
 
 import contextlib
 import logging
+import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyaed.errors import UserError
+
+MAX_ELEMENTS = 1 << 26  # of a layer's output, as of a tensor in pyaed/nn
 
 
 def import_tensorflow() -> Any:
@@ -57,6 +60,41 @@ def import_keras() -> Any:
             "unset KERAS_BACKEND or set it to tensorflow"
         )
     return keras
+
+
+def check_size(path: str | os.PathLike[str], make: Callable[[], Any], n_stored: int) -> None:
+    """Refuse a model that needs more than its file holds, before memory is taken for it.
+
+    Parameters
+    ----------
+    path : path-like
+        For the message.
+    make : callable
+        Makes the model; here its variables get shapes but no values.
+    n_stored : int
+        Numbers that the file holds.
+
+    Raises
+    ------
+    UserError
+        The model has more variables, or a layer's output for one patch is larger than `MAX_ELEMENTS`.
+    """
+    keras = import_keras()
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = make()
+            needed = sum(math.prod(v.shape) for v in model.variables if "seed_generator" not in v.path)
+            outputs = [t.shape for layer in model.layers for t in keras.tree.flatten(layer.output)]
+        if needed > n_stored:
+            raise UserError(f"{path}: its layers need {needed} numbers, the file holds {n_stored}")
+        for shape in outputs:
+            if math.prod(n or 1 for n in shape) > MAX_ELEMENTS:
+                raise UserError(
+                    f"{path}: a layer's output has the shape {shape}, at most {MAX_ELEMENTS} values are accepted"
+                )
+    except BaseException:
+        keras.utils.clear_session()  # else Keras would give the variables their memory at the next opportunity
+        raise
 
 
 def limit_gpu_memory(gibibytes: float) -> bool:

@@ -3,19 +3,17 @@
 `pyaed.models.keras2_layers` makes the layers; nothing in a file is ever executed.
 """
 
-import io
-import json
 import os
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from pyaed.artefact.containers import layer_graph, line_of, open_h5, open_weights, read_member
 from pyaed.errors import UserError
-from pyaed.models.keras import import_keras
+from pyaed.models.keras import check_size, import_keras
 from pyaed.models.keras2_layers import layer_name, make, operation
 
 NETWORKS = ("Functional", "Model", "Sequential")
@@ -23,15 +21,13 @@ NETWORKS = ("Functional", "Model", "Sequential")
 # Variable names that changed from Keras 2 to Keras 3.
 _RENAMED = {"depthwise_kernel": "kernel"}
 #: Of a `.keras` file's members.
-MAX_CONFIG_BYTES = 16 << 20
-MAX_WEIGHTS_BYTES = 1 << 30
 
 
 def is_keras2(path: str | os.PathLike[str]) -> bool:
     """Say whether a file was written by Keras 2 (or 1); UserError when it is no whole Keras model."""
     if str(path).lower().endswith(".keras"):
-        return not str(json.loads(_member(path, "metadata.json")).get("keras_version", "3")).startswith(("3", "4"))
-    with _open(path) as file:
+        return not str(read_member(path, "metadata.json").get("keras_version", "3")).startswith(("3", "4"))
+    with open_h5(path, path) as file:
         if "model_config" not in file.attrs:
             raise UserError(
                 f"{path}: no Keras model in this .h5 file (attribute model_config is missing); "
@@ -59,20 +55,23 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         When the file is damaged, holds a layer that `keras2_layers` does not make, or its weights do not fit the layers exactly.
     """
     keras = import_keras()
-    if str(path).lower().endswith(".keras"):
-        config = json.loads(_member(path, "config.json"))
-    else:
-        with _open(path) as file:
-            config = json.loads(_text(file.attrs["model_config"]))
+    config, numbers = layer_graph(path)
     reader = _Networks(str(path))
+
+    def made() -> Any:
+        nonlocal reader
+        reader = _Networks(str(path))
+        return keras.Model(*reader.network(config, None))
+
     try:
-        model = keras.Model(*reader.network(config, None))
+        check_size(path, made, numbers)
+        model = made()
     except UserError:
         raise
     except Exception as error:  # whatever a damaged configuration makes Keras or our reading of it stumble over
         raise UserError(
             f"{path}: {reader.at} can't be made as Keras 2 had it: its configuration is damaged, or of a kind that is not "
-            f"known ({_line(error)})"
+            f"known ({line_of(error)})"
         ) from error
     if str(path).lower().endswith(".keras"):
         _load_numbered_weights(str(path), reader.places)
@@ -94,7 +93,7 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     UserError
         Unless every weight of the file is used and every layer of the model is filled, with equal shapes.
     """
-    with _open(path) as file:
+    with open_h5(path, path) as file:
         stored = _stored_weights(str(path), file, {layer.name for layer in model.layers})
         values = []
         for layer in model.layers:
@@ -127,24 +126,18 @@ def _fitting(path: str, name: str, variable: Any, data: Any) -> np.ndarray:
 
 def _load_numbered_weights(path: str, places: list[tuple[Any, str]]) -> None:
     """Set the weights from a `.keras` file: every layer's are numbered, in groups called after its class."""
-    import h5py
-
-    content = _member(path, "model.weights.h5", MAX_WEIGHTS_BYTES)
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            values = []
-            for layer, place in places:
-                found = _datasets(file[place]) if place in file else []
-                own = _variables(layer)
-                if len(found) != len(own):
-                    raise UserError(
-                        f"{path}: layer {layer.name} needs {len(own)} weights, the file has {len(found)} in {place}"
-                    )
-                for variable, data in zip(own, found):
-                    _expect_plain(path, data.name, data, file)
-                    values.append((variable, _fitting(path, f"{layer.name}/{variable.name}", variable, data)))
-    except OSError as error:
-        raise UserError(f"{path}: its weights are not a readable HDF5 file ({_line(error)})") from error
+    with open_weights(path) as file:
+        values = []
+        for layer, place in places:
+            found = _datasets(file[place]) if place in file else []
+            own = _variables(layer)
+            if len(found) != len(own):
+                raise UserError(
+                    f"{path}: layer {layer.name} needs {len(own)} weights, the file has {len(found)} in {place}"
+                )
+            for variable, data in zip(own, found):
+                _expect_plain(path, data.name, data, file)
+                values.append((variable, _fitting(path, f"{layer.name}/{variable.name}", variable, data)))
     for variable, value in values:
         variable.assign(value)
 
@@ -158,32 +151,8 @@ def _datasets(group: Any) -> list[Any]:
     return found
 
 
-def _member(path: str | os.PathLike[str], name: str, limit: int = MAX_CONFIG_BYTES) -> bytes:
-    """Return a member of a `.keras` file, of which never more than `limit` bytes are unpacked."""
-    with zipfile.ZipFile(path) as archive, archive.open(name) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise UserError(f"{path}: its member {name} is larger than {limit} bytes")
-    return content
-
-
-def _open(path: str | os.PathLike[str]) -> Any:
-    import h5py
-
-    try:
-        return h5py.File(path, "r")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such model file") from error
-    except OSError as error:
-        raise UserError(f"{path}: not a readable HDF5 file ({_line(error)})") from error
-
-
 def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def _expect_plain(path: str, name: str, data: Any, file: Any) -> None:

@@ -1,8 +1,7 @@
 """Model files: `.keras` and `.h5`, read without executing anything they hold, written whole or not at all."""
 
-import json
+import copy
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pyaed import artefact
+from pyaed.artefact.containers import damaged, layer_graph
 from pyaed.errors import UserError
 from pyaed.files import atomic_path
-from pyaed.models import keras2
-from pyaed.models.keras import import_keras
+from pyaed.models import allowed, keras2
+from pyaed.models.keras import check_size, import_keras
 
 if TYPE_CHECKING:
     from pyaed.data import Patches
 
 SUFFIXES = (".keras", ".h5")
-MAX_CONFIG_BYTES = 16 << 20
 
 
 def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
@@ -48,15 +47,14 @@ def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
         raise UserError(f"{path}: no such model file")
     artefact.check_kind(path)
     keras = import_keras()
-    try:
-        if keras2.is_keras2(path):
-            return keras2.load_model(path)
-        _refuse_code(path, _config(path))
+    if keras2.is_keras2(path):
+        return keras2.load_model(path)
+    config, numbers = layer_graph(path)
+    allowed.check(path, config)
+    network = keras.Sequential if config.get("class_name") == "Sequential" else keras.Model
+    with damaged(path):
+        check_size(path, lambda: network.from_config(copy.deepcopy(config["config"])), numbers)
         return keras.models.load_model(path, compile=compiled, safe_mode=True)
-    except UserError:
-        raise
-    except Exception as error:  # Keras raises anything from KeyError to BadZipFile on a damaged file
-        raise UserError(f"{path}: Keras can't load this model ({keras2._line(error)})") from error
 
 
 def save(
@@ -136,32 +134,3 @@ def _inference(model: Any) -> Any:
     # One trace for all batch sizes.
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
     return tf.function(lambda x: model(x, training=False), input_signature=signature)
-
-
-def _config(path: Path) -> Any:
-    if path.suffix.lower() == ".h5":
-        with keras2._open(path) as file:
-            return json.loads(keras2._text(file.attrs["model_config"]))
-    with zipfile.ZipFile(path) as archive:
-        if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-            raise UserError(f"{path}: its configuration is larger than any model's")
-        return json.loads(archive.read("config.json"))
-
-
-def _refuse_code(path: Path, config: Any) -> None:
-    """Only objects of Keras itself may be named in a model file, and no lambdas."""
-    pending = [config]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            module, kind = item.get("module"), item.get("class_name")
-            if kind in ("Lambda", "__lambda__", "function") or (
-                isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins")
-            ):
-                raise UserError(
-                    f"{path}: it holds {kind} of {module or 'unknown origin'}, which would have to be executed; "
-                    "pyaed loads models made of Keras' own layers only"
-                )
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)

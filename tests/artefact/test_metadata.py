@@ -171,7 +171,7 @@ def test_metadata_has_a_budget_of_bytes(tmp_path):
         if size == artefact.MAX_BYTES:
             assert artefact.read(tmp_path / "m.keras") == SETTINGS
         else:
-            with pytest.raises(UserError, match=r"m\.keras: pyaed metadata of more than"):
+            with pytest.raises(UserError, match=r"m\.keras: pyaed\.json has more than 1048576 bytes"):
                 artefact.read(tmp_path / "m.keras")
 
 
@@ -230,10 +230,10 @@ def test_training_state_round_trip(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_STATE_BYTES", size)
     assert artefact.read_state(path) == state
     monkeypatch.setattr(files, "MAX_STATE_BYTES", size - 1)
-    with pytest.raises(UserError, match=rf"training state of more than {size - 1} bytes"):
+    with pytest.raises(UserError, match=rf"pyaed_training.json has more than {size - 1} bytes"):
         artefact.read_state(path)
     monkeypatch.undo()
-    for text, message in (("{", "can't be read"), ("[" * 60_000, "can't be read"), ("[]", "is a list")):
+    for text, message in (("{", "is not JSON"), ("[" * 60_000, "is not JSON"), ("[]", "is a list")):
         with zipfile.ZipFile(path, "w") as file:
             file.writestr(files.STATE_MEMBER, text)
         with pytest.raises(UserError, match=message):

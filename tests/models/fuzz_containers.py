@@ -1,0 +1,143 @@
+"""Damage model files at random and read them: only UserError may come out.
+
+    python tests/models/fuzz_containers.py .keras --first 0 --count 2000 --load-every 10
+
+Prints one JSON object: how many were refused and read, and the peak of memory. Mutation N of a kind is always the same. The
+number of the mutation at hand stands in the file named by --at, for one that kills the process.
+"""
+
+import argparse
+import io
+import json
+import random
+import resource
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from pyaed import artefact
+from pyaed.dsp import FeatureSpec
+from pyaed.errors import UserError
+
+SECONDS = 8  # of processor time that one file may take
+
+
+def original(kind: str) -> bytes:
+    """Return a small model file with metadata."""
+    from pyaed.models.keras import import_keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"m{kind}"
+        keras = import_keras()
+        x = keras.Input((8, 6, 1), name="patch")
+        y = keras.layers.Conv2D(4, 3, activation="relu")(x)
+        y = keras.layers.BatchNormalization()(y)
+        y = keras.layers.GlobalAveragePooling2D()(y)
+        model = keras.Model(x, keras.layers.Dense(3, activation="softmax")(keras.layers.Dropout(0.1)(y)))
+        features = FeatureSpec(n_mels=8, patch_length=6)
+        metadata = artefact.ModelMetadata(features=features, preprocessing={}, class_names=("a", "b", "c"))
+        if kind == ".tflite":
+            import tensorflow as tf
+
+            converter = tf.lite.TFLiteConverter.from_keras_model(model)
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            batches = np.random.default_rng(0).normal(size=(20, 1, 8, 6, 1)).astype(np.float32)
+            converter.representative_dataset = lambda: ([batch] for batch in batches)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            path.write_bytes(converter.convert())
+        else:
+            model.save(path)
+        artefact.write(path, metadata)
+        return path.read_bytes()
+
+
+def damage(data: bytes, rng: random.Random) -> bytes:
+    """Return `data` with some bytes changed, cut off, zeroed or repeated."""
+    content = bytearray(data)
+    kind = rng.randrange(8)
+    at = rng.randrange(max(1, len(content)))
+    if kind == 0:
+        del content[at:]
+    elif kind == 1:
+        content[at : at + rng.randrange(1, 64)] = bytes(rng.randrange(64))
+    elif kind == 2:
+        content[at:at] = content[rng.randrange(len(content)) :][: rng.randrange(1, 200)]
+    elif kind == 3:  # a number, where there is one
+        digits = [i for i, c in enumerate(content) if 48 <= c < 58]
+        spot = rng.choice(digits or [at])
+        content[spot : spot + 1] = rng.choice([b"-1", b"99999999", b"1e400", b"NaN", b"null", b"[]", b"9" * 5000])
+    else:
+        for _ in range(rng.randrange(1, 5)):
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    return bytes(content)
+
+
+def mutation(kind: str, data: bytes, number: int) -> bytes:
+    """Return a damaged file; every second `.keras` file is whole as an archive, with a damaged member."""
+    rng = random.Random(f"{kind} {number}")
+    if kind != ".keras" or number % 2:
+        return damage(data, rng)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = rng.choice(sorted(members))
+    members[name] = damage(members[name], rng)
+    result = io.BytesIO()
+    with zipfile.ZipFile(result, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return result.getvalue()
+
+
+def read(path: Path, whole: bool) -> None:
+    """Do what reading a model does; of `.keras` and `.h5` the expensive end of it only when `whole`."""
+    from pyaed import models
+    from pyaed.artefact.containers import layer_graph
+    from pyaed.models import allowed
+    from pyaed.nn import compile_graph, read_tflite
+
+    artefact.read(path)
+    artefact.read_state(path)
+    if path.suffix == ".tflite":
+        compile_graph(read_tflite(path))
+    elif whole:
+        models.load(path)
+    else:
+        allowed.check(path, layer_graph(path)[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=[".keras", ".h5", ".tflite"])
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--load-every", type=int, default=1)
+    parser.add_argument("--at", type=Path)
+    options = parser.parse_args()
+    data = original(options.kind)
+    found = {"refused": 0, "read": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"m{options.kind}"
+        for number in range(options.first, options.first + options.count):
+            if options.at:
+                options.at.write_text(str(number))
+            path.write_bytes(mutation(options.kind, data, number))
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            limit = int(used.ru_utime + used.ru_stime) + SECONDS
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))  # a hang kills the process
+            try:
+                read(path, number % options.load_every == 0)
+                found["read"] += 1
+            except UserError as error:
+                if len(str(error)) > 3000 or not str(error).startswith((str(path), "m:")):
+                    raise AssertionError(f"mutation {number}: a poor message: {error}") from error
+                found["refused"] += 1
+            except Exception as error:
+                raise AssertionError(f"mutation {number}: {type(error).__name__}: {error}") from error
+    found["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
