@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pyaed.errors import UserError
 from pyaed.link.connection import QUICK, Connection, DeviceError, LinkError, LinkLost, LinkTimeout
-from pyaed.link.identity import DTYPES, Detection, Identity
+from pyaed.link.identity import Detection, Identity, wrong_classes, wrong_identity, wrong_name
 from pyaed.link.messages import Values, protocol
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 STATE = protocol().enum("status")["err_state"]
 CLASSES, NODES = (protocol().enum("name_list")[name] for name in ("classes", "nodes"))
+MAX_WINDOW = 1 << 17  # samples; after the last of a clip so many zeros bring every frame that there is
 SLOW = 120.0  # seconds; an emulated inference is slow on a busy host
 
 
@@ -39,16 +40,11 @@ class Board(Connection):
 
     def _identify(self) -> Identity:
         fields = self.request("identify")
-        for key in ("input_type", "output_type"):
-            if fields[key] not in DTYPES:
-                raise LinkError(f"{self.port}: identify says {key} {fields[key]}; known are {sorted(DTYPES)}")
+        wrong = wrong_identity(fields)
+        if wrong:
+            raise LinkError(f"{self.port}: identify says {wrong}")
         classes = self._names(CLASSES, fields["n_classes"])
-        found = Identity(fields, classes, self._names(NODES, fields["n_nodes"]))
-        for side in ("input", "output"):
-            shape, dtype = getattr(found, f"{side}_shape"), getattr(found, f"{side}_dtype")
-            if int(np.prod(shape)) * dtype.itemsize != fields[f"{side}_size"]:
-                raise LinkError(f"{self.port}: identify says {side} {shape} {dtype} in {fields[f'{side}_size']} bytes")
-        return found
+        return Identity(fields, classes, self._names(NODES, fields["n_nodes"]))
 
     def _names(self, which: int, n: int) -> tuple[str, ...]:
         names: list[str] = []
@@ -58,7 +54,26 @@ class Board(Connection):
             if not parts or reply["first"] != len(names) or reply["count"] != len(parts):
                 raise LinkError(f"{self.port}: {len(parts)} names where the device announces {reply['count']}")
             names += [p.decode(errors="replace") for p in parts]
+            wrong = next((wrong for name in names[-len(parts) :] if (wrong := wrong_name(name))), None)
+            if wrong:
+                raise LinkError(f"{self.port}: a name {wrong}")
         return tuple(names[:n])
+
+    def _event(self, header: Values, body: bytes) -> None:
+        n_events, known = len(self.events), self._identity
+        super()._event(header, body)
+        if known is None:
+            return
+        for name, fields in self.events[n_events:]:
+            if name == "detection":
+                scores, classes = np.array([fields["score"]] * known.n_classes), [fields["class_index"]]
+            elif name == "patch":
+                scores, classes = fields["scores"], [fields["decision"]]
+            else:
+                continue
+            wrong = wrong_classes(known.n_classes, scores, *classes)
+            if wrong or (name == "detection" and classes[0] < 0):
+                raise LinkError(f"{self.port}: an event '{name}' with {wrong or 'no class'}")
 
     def device_counters(self) -> Values:
         """Return the device's packet counters, and its stack's size and high-water mark in bytes."""
@@ -134,9 +149,10 @@ class Board(Connection):
     def _features(self, pcm: np.ndarray, n_frames: int | None, identity: Identity) -> np.ndarray:
         frames, count = [], 0
         self._position = 0
+        most = len(pcm) + MAX_WINDOW + identity.hop_length * (n_frames or 0)
         while len(pcm) or (n_frames is not None and count < n_frames):
             if not len(pcm):
-                if self._position > 2**31:
+                if self._position > most:
                     raise LinkError(f"{self.port}: {n_frames} frames wanted, {count} came")
                 pcm = np.zeros(max(1, identity.hop_length), np.int16)
             pcm, reply = self._send_pcm("features", pcm, QUICK)
@@ -235,10 +251,11 @@ class Board(Connection):
         while len(pcm) and len(found) != limit:
             pcm, reply = self._send_pcm("detect", pcm, SLOW)
             probabilities = reply["probabilities"]
-            if len(probabilities) == n_classes:
+            wrong = wrong_classes(n_classes, probabilities, reply["top_class"], reply["decision"])
+            if wrong or (len(probabilities) and reply["top_class"] < 0):
+                raise LinkError(f"{self.port}: the device answers with {wrong or 'no top class'}")
+            if len(probabilities):
                 found.append(Detection(reply["patch"], reply["top_class"], reply["decision"], probabilities))
-            elif len(probabilities):
-                raise LinkError(f"{self.port}: {len(probabilities)} probabilities for {n_classes} classes")
         return found
 
     def upload(self, patch: np.ndarray) -> int:

@@ -17,6 +17,8 @@ from pyaed.link.messages import Message, Values, protocol
 log = logging.getLogger(__name__)
 
 QUICK = 10.0  # seconds that a reply may take
+MAX_EVENTS = 100_000  # that are kept until somebody takes them
+WARNINGS = 5  # lines of the log in a second; the rest is counted
 
 
 class LinkError(UserError):
@@ -123,6 +125,8 @@ class Connection:
         self.events: list[tuple[str, Values]] = []
         self.events_lost = 0
         self._next_event = 0
+        self._warned: list[float] = []
+        self._unsaid = 0
         self._check = check or (lambda: None)
         self._timeout = timeout
         self._protocol = protocol()
@@ -242,7 +246,7 @@ class Connection:
                 if fields["sequence"] == self._sequence and fields["type"] == code | self._protocol.reply_bit:
                     found = fields, reply[header.size :]
                 else:
-                    log.warning("%s: dropped a reply to an earlier request (%s)", self.port, fields)
+                    self._warn("%s: dropped a reply to an earlier request (%s)", self.port, fields)
             if found is None:
                 self._check()
         return found
@@ -251,7 +255,7 @@ class Connection:
         """Take what the device sent unsolicited: a fault ends the request, anything else is kept in `events`."""
         event = next((e for e in self._protocol.events if e.code == header["type"]), None)
         if event is None:
-            log.warning("%s: passed over an event of unknown type %d", self.port, header["type"])
+            self._warn("%s: passed over an event of unknown type %d", self.port, header["type"])
             return
         try:
             fields = event.body.unpack(body)
@@ -263,17 +267,32 @@ class Connection:
         else:
             lost = header["sequence"] - self._next_event & 0xFFFF
             if lost:
-                log.warning("%s: %d events were lost on the way", self.port, lost)
+                self._warn("%s: %d events were lost on the way", self.port, lost)
             self.events_lost += lost
             self._next_event = header["sequence"] + 1
+            if len(self.events) >= MAX_EVENTS:
+                raise LinkError(f"{self.port}: the device floods the link: {MAX_EVENTS} events that nobody asked for")
             self.events.append((event.name, fields))
+
+    def _warn(self, text: str, *values: object) -> None:
+        """Log a warning; of a flood a few lines a second, and how many there were besides."""
+        now = time.monotonic()
+        self._warned = [t for t in self._warned if now - t < 1]
+        if len(self._warned) >= WARNINGS:
+            self._unsaid += 1
+            return
+        self._warned.append(now)
+        if self._unsaid:
+            log.warning("%s: %d more such lines are left out", self.port, self._unsaid)
+            self._unsaid = 0
+        log.warning(text, *values)
 
     def wait_for_events(self, seconds: float) -> None:
         """Take what comes unsolicited within some seconds, as soon as there is something; nothing is sent."""
         for payload in self._receive(seconds):
             header = self._protocol.header.unpack(payload[: self._protocol.header.size])
             if header["type"] & self._protocol.reply_bit:
-                log.warning("%s: dropped a reply to an earlier request (%s)", self.port, header)
+                self._warn("%s: dropped a reply to an earlier request (%s)", self.port, header)
             else:
                 self._event(header, payload[self._protocol.header.size :])
         self._check()
@@ -285,7 +304,7 @@ class Connection:
 
     def _open(self, message: Message, header: Values, body: bytes) -> Values:
         if header["dropped"] > self.device_dropped:
-            log.warning("%s: the device has dropped %d bad packets", self.port, header["dropped"] - self.device_dropped)
+            self._warn("%s: the device has dropped %d bad packets", self.port, header["dropped"] - self.device_dropped)
         self.device_dropped = header["dropped"]
         status = header["status"]
         if status:

@@ -132,7 +132,7 @@ def identity(**changes) -> bytes:
     body = protocol()["identify"].reply
     values = {f.name: b"" if f.type == "char" else (1,) * f.count if f.count > 1 else 1 for f in body.fields}
     values |= {"protocol_version": protocol().protocol_version}
-    values |= {"n_classes": 0, "n_nodes": 0, "input_type": 0, "output_type": 0} | changes
+    values |= {"n_classes": 0, "n_nodes": 0, "input_type": 0, "output_type": 0, "garbage_class": -1} | changes
     return body.pack(**values)
 
 
