@@ -12,7 +12,7 @@ from pyaed.config import load
 from pyaed.data import read_sets
 from pyaed.data.fsd50k import read_fsd50k, unsmear
 from pyaed.errors import UserError
-from pyaed.operations.clips import check
+from pyaed.operations.check import check
 
 VOCABULARY = {
     "Bark": "/m/05tny_", "Dog": "/m/0bt9lr", "Domestic_animals_and_pets": "/m/068hy", "Animal": "/m/0jbk",
