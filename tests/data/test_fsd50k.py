@@ -127,5 +127,5 @@ def test_the_training_paths_are_not_used_and_noted(tree, caplog):
         "dataset.validation_csv_path: not used; with dataset.name fsd50k dev is the training set, eval the validation set"
     ) in caplog.text
     assert "note: dataset.validation_split: not used" in caplog.text
-    config = tree.model_copy(update={"dataset": tree.dataset.model_copy(update=paths), "operation_mode": "training"})
+    config = tree.model_copy(update={"dataset": tree.dataset.model_copy(update=paths), "operation_mode": "evaluation"})
     assert check(config) == [], "what is not used needs no files"
