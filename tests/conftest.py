@@ -1,6 +1,8 @@
 """Fixtures that every room's tests may use."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,17 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS", "repeatable"))
+
+
+@pytest.fixture(autouse=True)
+def log_of_before() -> Iterator[None]:
+    """What a command that ran in this process made of the log ends with its test: other tests look at the log, too."""
+    log = logging.getLogger("pyaed")
+    handlers, level, propagate = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:] = handlers
+    log.setLevel(level)
+    log.propagate = propagate
 
 
 @pytest.fixture(scope="session")
