@@ -31,7 +31,7 @@ def killed_at_rename(path: Path, text: str, number: int) -> None:
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from test_files import write_folder
+from test_outputs import write_folder
 rename, left = os.replace, {number}
 def replace(a, b):
     global left
