@@ -10,12 +10,14 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml CMakeLists.txt $(shell find cmake dsp_c nn_c detector_c -type f -not -path '*/tests/*')
 C_FILES := $(shell find dsp_c nn_c detector_c firmware examples tests -name '*.[ch]')
 
-.PHONY: demo test lint c-test bench mutants clean
+.PHONY: demo test lint c-test py-test bench mutants clean
 
 demo: $(VENV)/installed
 	$(BIN)/pyaed demo
 
-test: lint c-test
+test: lint c-test py-test
+
+py-test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed
