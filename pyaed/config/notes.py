@@ -108,10 +108,10 @@ def _training(config: Config, mode: str | None) -> list[str]:
             "training.callbacks.EarlyStopping.restore_best_weights: False: not used; best_model has the best epoch's weights "
             "and is evaluated, last_model the last epoch's"
         )
-    if arguments := callbacks.get("TensorBoard"):
-        names = ", ".join(arguments)
+    if (callbacks.get("SwapEMAWeights") or {}).get("swap_on_epoch") is False:
         lines.append(
-            f"training.callbacks.TensorBoard: {names}: not used; it writes every epoch's figures to general.logs_dir"
+            "training.callbacks.SwapEMAWeights.swap_on_epoch: False: not used; at the end of every epoch the averages are validated, "
+            "and the best model has them"
         )
     mask = config.data_augmentation.SpecAug
     if mask is not None and mask.enable:

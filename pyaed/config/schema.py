@@ -57,6 +57,11 @@ def _no_switch(value: Any) -> Any:
     return value
 
 
+def _with_arguments(value: Any) -> Any:
+    """A name on one line stands for itself without arguments."""
+    return {value: None} if isinstance(value, str) else value
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -230,7 +235,9 @@ class Training(Section):
     batch_size: Positive = 16
     epochs: Positive = 50
     resume_training_from: PathText | None = None
-    optimizer: dict[str, dict[str, Any] | None] = {"Adam": {"learning_rate": 0.001}}
+    optimizer: Annotated[
+        dict[str, dict[str, Any] | None], BeforeValidator(_with_arguments, json_schema_input_type=str | dict[str, Any])
+    ] = {"Adam": {"learning_rate": 0.001}}
     callbacks: dict[str, dict[str, Any] | None] | None = None
     trained_model_path: PathText | None = None
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from pyaed.errors import UserError, nearest
 from pyaed.models.keras import import_tensorflow
-from pyaed.training.schedules import number
+from pyaed.training.arguments import number
 
 LOG_FLOOR = 1e-4  # the front end's log(mel + 1e-4)
 

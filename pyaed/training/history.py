@@ -1,8 +1,13 @@
-"""What happened in a training, as a table and as a picture."""
+"""What happens in a training, as a table, as a picture and for TensorBoard."""
 
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pyaed.files import atomic_path, write_csv
+from pyaed.models.keras import import_tensorflow
+
+log = logging.getLogger(__name__)
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -31,3 +36,32 @@ def plot_history(history: list[dict[str, float]], best_epoch: int, path: Path) -
         axes.legend()
     with atomic_path(path) as temporary:
         figure.savefig(temporary)
+
+
+def tensorboard_writer(logs_dir: Path) -> Callable[[Mapping[str, float] | None], None]:
+    """Return a function that writes an epoch's figures for ``tensorboard --logdir``, and closes the file on None.
+
+    Without TensorBoard it does nothing; a file that can't be written is a line in the log.
+    """
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        return lambda row: None
+    tf = import_tensorflow()
+    try:
+        writer = tf.summary.create_file_writer(str(logs_dir))
+    except Exception as error:  # TensorFlow's own errors, of many kinds
+        log.warning("TensorBoard: cannot write %s (%s)", logs_dir, str(error).splitlines()[0])
+        return lambda row: None
+
+    def write(row: Mapping[str, float] | None) -> None:
+        if row is None:
+            writer.close()
+            return
+        with writer.as_default(step=int(row["epoch"])):
+            for name, value in row.items():
+                if name != "epoch":
+                    tf.summary.scalar(name, value)
+        writer.flush()
+
+    return write

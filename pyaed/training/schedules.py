@@ -3,14 +3,12 @@
 Each maker returns a function of the epoch, counted from 0. Arguments called `*_steps` count epochs.
 """
 
-import inspect
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
-from pyaed.errors import UserError, nearest
+from pyaed.training.arguments import checked
 
 Schedule = Callable[[int], float]
 
@@ -75,11 +73,6 @@ def polynomial(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: 
 
 
 def piecewise_constant(*, boundaries: Sequence[float], values: Sequence[float]) -> Schedule:
-    if len(values) != len(boundaries) + 1 or any(b <= a for a, b in pairwise(boundaries)):
-        raise UserError(
-            f"training.callbacks.LRPiecewiseConstantDecay: {len(boundaries)} boundaries and {len(values)} values; "
-            "expected rising boundaries and one value more than boundaries"
-        )
     return lambda epoch: values[bisect_right(boundaries, epoch)]
 
 
@@ -93,8 +86,6 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "LRPolynomialDecay": polynomial,
     "LRPiecewiseConstantDecay": piecewise_constant,
 }
-COUNTS = ("hold_steps", "warmup_steps")  # at least 0
-LENGTHS = ("decay_steps", "step_size", "first_decay_steps", "t_mul")  # above 0, at least 1
 
 
 def make(name: str, arguments: Mapping[str, Any] | None) -> Schedule:
@@ -109,51 +100,13 @@ def make(name: str, arguments: Mapping[str, Any] | None) -> Schedule:
     Returns
     -------
     callable
-        Epoch (int, from 0) -> learning rate (float, above 0).
+        Epoch (int, from 0) -> learning rate (float, 0 or more).
 
     Raises
     ------
     UserError
         For an unknown, missing or impossible argument.
     """
-    key = f"training.callbacks.{name}"
-    arguments = {k: v for k, v in (arguments or {}).items() if k != "verbose"}
-    check_arguments(key, SCHEDULES[name], arguments)
-    for argument, value in arguments.items():
-        if argument in ("boundaries", "values"):
-            if not isinstance(value, (list, tuple)) or not value:
-                raise UserError(f"{key}.{argument} is {value!r}, expected a list of numbers")
-            arguments[argument] = [number(f"{key}.{argument}", v) for v in value]
-            lowest = min(arguments[argument])
-        else:
-            arguments[argument] = lowest = number(f"{key}.{argument}", value)
-        least = 1 if argument in LENGTHS else 0
-        if lowest < least:
-            raise UserError(f"{key}.{argument} is {value}, expected {least} or more")
-    return SCHEDULES[name](**arguments)
-
-
-def check_arguments(key: str, function: Callable[..., object], arguments: Mapping[str, object]) -> None:
-    """Raise UserError when `arguments` doesn't fit the keyword arguments that `function` names."""
-    known = {
-        name: parameter
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self"
-    }
-    for argument in arguments:
-        if argument not in known:
-            raise UserError(f"{key}: no argument '{argument}'{nearest(argument, known)}; there are {', '.join(known)}")
-    missing = [n for n, p in known.items() if p.default is p.empty and n not in arguments]
-    if missing:
-        raise UserError(f"{key}: the argument {', '.join(missing)} is missing")
-
-
-def number(key: str, value: Any) -> float:
-    """Return a number; YAML reads ``1e-7`` as text, so text that is a number counts."""
-    try:
-        result = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
-        result = math.nan
-    if not math.isfinite(result):
-        raise UserError(f"{key} is {value!r}, expected a number")
-    return result
+    if isinstance(arguments, Mapping):
+        arguments = {key: value for key, value in arguments.items() if key != "verbose"}
+    return SCHEDULES[name](**checked(f"training.callbacks.{name}", SCHEDULES[name], arguments))

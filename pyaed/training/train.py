@@ -13,9 +13,10 @@ from pyaed.errors import UserError
 from pyaed.models import load, predictor, save
 from pyaed.models.keras import import_keras, import_tensorflow
 from pyaed.progress import progress
-from pyaed.training import augmentation, setup
+from pyaed.training import augmentation, callbacks, optimizers
 from pyaed.training.examples import Examples, batches, examples, scores
-from pyaed.training.history import plot_history, write_history
+from pyaed.training.history import plot_history, tensorboard_writer, write_history
+from pyaed.training.optimizers import swap_averages
 from pyaed.training.settings import TrainingSettings
 from pyaed.training.state import State, resume
 
@@ -104,7 +105,7 @@ def train(
         )
     source = examples("training", model, train, n_classes, multi_label)
     held_out = None if validation is None else examples("validation", model, validation, n_classes, multi_label)
-    epochs = _Epochs(model, settings, metadata, Path(out_dir), held_out, state, best_weights)
+    epochs = _Epochs(model, settings, metadata, Path(out_dir), held_out, state, best_weights, optimizer)
     model.compile(
         optimizer=optimizer,
         loss="binary_crossentropy" if multi_label else "sparse_categorical_crossentropy",
@@ -126,14 +127,14 @@ def check(settings: TrainingSettings, features: augmentation.Scale) -> None:
     UserError
         For a name, an argument or a value that can't be used.
     """
-    setup.optimizer(settings.optimizer)
-    setup.callbacks(settings.callbacks, FIGURES + VALIDATION_FIGURES, Path(settings.logs_dir))
+    optimizer = optimizers.make(settings.optimizer)
+    callbacks.make(settings.callbacks, FIGURES + VALIDATION_FIGURES, optimizer)
     augmentation.make(settings.augmentation, features)
 
 
 def _beginning(built: Any, settings: TrainingSettings) -> tuple[Any, Any, State, Any]:
     """Return model, optimizer, state and the best weights so far (or None): new ones, or those to go on with."""
-    optimizer = setup.optimizer(settings.optimizer)
+    optimizer = optimizers.make(settings.optimizer)
     if not settings.resume_training_from:
         return built, optimizer, State(), None
     path = Path(settings.resume_training_from)
@@ -150,6 +151,10 @@ def _beginning(built: Any, settings: TrainingSettings) -> tuple[Any, Any, State,
     return model, optimizer, state, None
 
 
+class _NoNumber(UserError):
+    """The loss is infinite or no number."""
+
+
 class _Epochs:
     """A training under way: what Keras calls around batches and epochs, and what is kept and written of each epoch."""
 
@@ -162,6 +167,7 @@ class _Epochs:
         validation: Examples | None,
         state: State,
         best_weights: Any,
+        optimizer: Any,
     ):
         self.model, self.settings, self.metadata = model, settings, metadata
         self.folder, self.validation, self.state, self.best_weights = folder, validation, state, best_weights
@@ -170,10 +176,10 @@ class _Epochs:
         self.best_path, self.last_path = models_dir / "best_model.keras", models_dir / "last_model.keras"
         self.csv_path = logs_dir / "train_metrics.csv"
         self.figures = list(FIGURES if validation is None else FIGURES + VALIDATION_FIGURES)
-        self.callbacks = setup.callbacks(settings.callbacks, self.figures, logs_dir)
-        self.monitor, self.mode = setup.monitored(settings.callbacks, self.figures)
+        self.callbacks = callbacks.make(settings.callbacks, self.figures, optimizer)
+        self.monitor, self.mode = callbacks.monitored(settings.callbacks, self.figures)
         self.predict = predictor(model)
-        self.tensorboard = setup.tensorboard_writer(logs_dir)
+        self.tensorboard = tensorboard_writer(logs_dir)
         self.bar = iter(progress(range(settings.epochs - self.first_epoch), label="training", unit="epochs"))
 
     def fit(self, source: Examples) -> None:
@@ -200,6 +206,12 @@ class _Epochs:
                     lambdas(on_train_begin=self._restore, on_epoch_end=self._record),
                 ],
             )
+        except _NoNumber as error:
+            asked = self.settings.callbacks or {}
+            refused = (asked.get(callbacks.NO_NUMBER) or {}).get("raise_error")
+            if callbacks.NO_NUMBER not in asked or refused or not self.state.best_epoch:
+                raise
+            log.warning("%s; TerminateOnNaN: epoch %d was the last one", error, self.state.epoch)
         except KeyboardInterrupt:
             if self.state.epoch > self.first_epoch:
                 log.warning(
@@ -207,6 +219,10 @@ class _Epochs:
                     self.state.epoch, self.settings.epochs, self.last_path,
                 )  # fmt: skip
             raise
+        if self.state.epoch < self.settings.epochs:
+            log.info(
+                "the training ended after epoch %d of %d, by its callbacks", self.state.epoch, self.settings.epochs
+            )
         for _ in self.bar:  # the progress line ends, also after an early stop
             pass
         self.tensorboard(None)
@@ -231,12 +247,15 @@ class _Epochs:
 
     def _check_loss(self, batch: int, logs: Mapping[str, float]) -> None:
         if not math.isfinite(logs["loss"]):
-            raise UserError(
+            raise _NoNumber(
                 f"training: the loss is {logs['loss']} in batch {batch + 1} of epoch {len(self.state.history) + 1}: "
                 "lower the learning_rate in training.optimizer"
             )
 
     def _validate(self, epoch: int, logs: dict[str, float]) -> None:
+        swap_averages(
+            self.model
+        )  # where the optimizer keeps averages, they are what is validated and what the best model has
         if self.validation is not None:
             logs |= scores(self.predict(self.validation.patches), self.validation)
 
@@ -255,6 +274,7 @@ class _Epochs:
             state.best_score, state.best_epoch = score, epoch + 1
             self.best_weights = self.model.get_weights()
             save(self.model, self.best_path, self.metadata)
+        swap_averages(self.model)  # the last one goes on from its own weights
         save(self.model, self.last_path, self.metadata, asdict(state))
         write_history(self.csv_path, state.history)
         self.tensorboard(row)

@@ -115,7 +115,7 @@ def test_what_is_said_to_be_read_by_few_exists():
             ["training.callbacks={EarlyStopping: {restore_best_weights: False}}"],
             "EarlyStopping.restore_best_weights: False: not used",
         ),
-        ("training", ["training.callbacks={TensorBoard: {histogram_freq: 1}}"], "TensorBoard: histogram_freq: not used"),
+        ("training", ["training.callbacks={SwapEMAWeights: {swap_on_epoch: False}}"], "swap_on_epoch: False: not used"),
         ("evaluation", ["general.num_threads_tflite=2"], "not used by evaluation: general.num_threads_tflite"),
         ("quantization", ["general.gpu_memory_limit=2"], "not used by quantization: general.gpu_memory_limit"),
         ("quantization", ["quantization.optimize=True"], "quantization.optimize: True: not done"),
