@@ -146,8 +146,8 @@ def _read_once(folder: Path, _changed: int) -> BoardDescription:
     return read_board(folder)
 
 
-def find_board(name: str) -> BoardDescription:
-    """Return the board of that name (or alias, in any case).
+def find_board(name: str, key: str = "") -> BoardDescription:
+    """Return the board of that name (or alias, in any case); `key` is where the configuration names it, for the message.
 
     Raises
     ------
@@ -157,7 +157,8 @@ def find_board(name: str) -> BoardDescription:
     known = boards()
     spellings = {spelling.lower(): board for board in known.values() for spelling in (board.name, *board.aliases)}
     if name.lower() not in spellings:
-        raise UserError(f"board '{name}' is not known; boards: {', '.join(known)}{nearest(name, spellings)}")
+        where = f"{key}: " if key else ""
+        raise UserError(f"{where}board '{name}' is not known; boards: {', '.join(known)}{nearest(name, spellings)}")
     return spellings[name.lower()]
 
 

@@ -17,6 +17,10 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("quantization.target_opset", lambda value: True, "not used; it concerns ONNX models only"),
     ("quantization.onnx_quant_parameters", bool, "not used; it concerns ONNX models only"),
     ("quantization.onnx_extra_options", bool, "not used; it concerns ONNX models only"),
+    *(
+        (f"evaluation.{name}", bool, "not used; it concerns ST's tools, and pyaed takes a model's inputs as they are")
+        for name in ("profile", "input_type", "output_type", "input_chpos", "output_chpos")
+    ),
     ("deployment.hardware_setup.serie", bool, "not used; deployment.hardware_setup.board says it"),
     ("deployment.build_conf", bool, "not used; the image is always built with optimization"),
     ("deployment.c_project_path", bool, "not used; pyaed builds its own firmware"),

@@ -66,6 +66,36 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _quantizer(value: Any) -> Any:
+    """ST writes it in several ways: TFlite_converter, TFLite_converter."""
+    known = {"tflite_converter": "TFlite_converter", "onnx_quantizer": "onnx_quantizer"}
+    value = known.get(value.lower(), value) if isinstance(value, str) else value
+    if value == "onnx_quantizer":
+        raise ValueError(
+            "onnx_quantizer is not there: pyaed neither reads nor makes ONNX models; expected TFlite_converter, and in "
+            "general.model_path the Keras model (.keras, .h5)"
+        )
+    return value
+
+
+def _target(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("stedgeai_"):
+        board = " and a board with an STM32N6" if value == "stedgeai_n6" else ""
+        raise ValueError(
+            f"{value} needs ST Edge AI Core{board}, which pyaed doesn't drive; expected tflite, engine (what ST calls host) "
+            "or emulator"
+        )
+    return value
+
+
+def _list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def _path(text: str) -> str:
     try:
         if b"\0" in os.fsencode(text):
@@ -82,6 +112,8 @@ Share = Annotated[Number, Field(ge=0, lt=1)]
 Positive = Annotated[Integer, Field(ge=1)]
 # A path may be written with backslashes on every system.
 PathText = Annotated[str, AfterValidator(_path)]
+# What computes a .tflite model's outputs.
+Target = Annotated[Literal["tflite", "engine", "emulator"], BeforeValidator(_target)]
 
 
 class Section(BaseModel):
@@ -243,8 +275,8 @@ class Training(Section):
 
 
 class Quantization(Section):
-    quantizer: Literal["TFlite_converter"] = "TFlite_converter"
-    quantization_type: Literal["PTQ"] = "PTQ"
+    quantizer: Annotated[Literal["TFlite_converter"], BeforeValidator(_quantizer)] = "TFlite_converter"
+    quantization_type: Annotated[Literal["PTQ"], BeforeValidator(_upper)] = "PTQ"
     quantization_input_type: Literal["int8", "uint8", "float"] = "int8"
     quantization_output_type: Literal["int8", "uint8", "float"] = "float"
     granularity: Literal["per_channel", "per_tensor"] = "per_channel"
@@ -256,16 +288,20 @@ class Quantization(Section):
 
 
 class Evaluation(Section):
-    # pyaed: what computes a .tflite model's outputs
-    target: list[Literal["tflite", "engine", "emulator"]] = ["engine"]
+    target: Annotated[list[Target], BeforeValidator(_list)] = ["engine"]
+    # How ST's tools evaluate on an STM32N6.
+    profile: str | None = None
+    input_type: Literal["int8", "uint8", "float32"] | None = None
+    output_type: Literal["int8", "uint8", "float32"] | None = None
+    input_chpos: Literal["chlast", "chfirst"] | None = None
+    output_chpos: Literal["chlast", "chfirst"] | None = None
     # pyaed: clips as a board hears them: streamed, silence left in, silent patches passed over (deployment.detector)
     as_device: bool = False
 
 
 class Prediction(Section):
     test_files_path: PathText
-    # pyaed
-    target: Literal["tflite", "engine", "emulator"] = "engine"
+    target: Target = "engine"
     # pyaed: the events of whole recordings (onset, offset, class, score), with silence left in, instead of one decision
     timeline: bool = False
 

@@ -14,12 +14,14 @@ MOVES: dict[Keys, Keys] = {
     ("model", "pretrained"): ("training", "model", "pretrained_weights"),
     ("dataset", "dataset_name"): ("dataset", "name"),
     ("dataset", "prediction_audio_path"): ("prediction", "test_files_path"),
+    ("training", "resume_training"): ("training", "resume_training_from"),
     ("stm32ai",): ("tools", "stm32ai"),
 }
 #: Values: where, what is written there, and the keys and values that it means.
 VALUES: tuple[tuple[Keys, str, dict[Keys, str]], ...] = (
     (("operation_mode",), r"chain_tqeb", {("operation_mode",): "chain_tbqeb"}),
-    (("evaluation", "target"), r"host", {("evaluation", "target"): "[engine]"}),
+    (("evaluation", "target"), r"host", {("evaluation", "target"): "engine"}),
+    (("prediction", "target"), r"host", {("prediction", "target"): "engine"}),
     (
         ("training", "model", "name"),
         r"yamnet_e(\d+)",
@@ -51,6 +53,8 @@ def settle(tree: dict[str, Any], origins: dict[Keys, str]) -> tuple[dict[str, An
     named = _get(tree, ("model", "model_name")) not in (None, "", "None")
     for theirs, ours in MOVES.items():
         value = _get(tree, theirs)
+        if value is None and _has(tree, theirs):
+            _take(tree, theirs)
         if value is None or _get(tree, ours) is not None:
             continue
         where = {keys: text for keys, text in origins.items() if keys[: len(theirs)] == theirs}
@@ -67,7 +71,7 @@ def settle(tree: dict[str, Any], origins: dict[Keys, str]) -> tuple[dict[str, An
             continue
         for ours, value in meant.items():
             value = match.expand(value)
-            _put(tree, ours, [value[1:-1]] if value.startswith("[") else int(value) if value.isdigit() else value)
+            _put(tree, ours, int(value) if value.isdigit() else value)
             if keys in origins:
                 origins[ours] = origins[keys]
         lines.append(
@@ -84,6 +88,11 @@ def _get(tree: Any, keys: Keys) -> Any:
     for key in keys:
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree
+
+
+def _has(tree: Any, keys: Keys) -> bool:
+    section = _get(tree, keys[:-1])
+    return isinstance(section, dict) and keys[-1] in section
 
 
 def _put(tree: dict[str, Any], keys: Keys, value: Any) -> None:

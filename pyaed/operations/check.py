@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from pyaed.boards import find_board
 from pyaed.config import Config, parts, uses
 from pyaed.dsp import FeatureSpec, FrontEnd
+from pyaed.operations.run import model_path
 from pyaed.operations.training import check_training
 
 
@@ -18,13 +20,20 @@ def check(config: Config) -> list[str]:
     Raises
     ------
     UserError
-        For feature settings that contradict each other, and what `train` would refuse.
+        For feature settings that contradict each other, a kind of model or a board that is not known, and what `train`
+        would refuse.
     """
     from pyaed.data.sets import FSD50K, UNUSED_BY_FSD50K
 
     mode = config.operation_mode
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
     FrontEnd(spec)  # makes the tables
+    if config.general.model_path:
+        model_path(config.general.model_path)
+    if "deployment" in parts(mode):
+        find_board(config.deployment.hardware_setup.board, "deployment.hardware_setup.board")
+    if "benchmarking" in parts(mode):
+        find_board(config.benchmarking.board, "benchmarking.board")
     if "training" in parts(mode) or (mode is None and config.training is not None):
         check_training(config, spec)
     paths = {"general.model_path": config.general.model_path}

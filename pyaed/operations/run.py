@@ -91,12 +91,7 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
     folder = Path(config.hydra.run.dir)
     run = Run(config, folder)
     if config.general.model_path:
-        path = Path(config.general.model_path)
-        if path.suffix not in FLOAT_SUFFIXES + QUANTIZED_SUFFIXES:
-            raise UserError(
-                f"general.model_path: {path} is no model file, expected one of "
-                f"{', '.join(FLOAT_SUFFIXES + QUANTIZED_SUFFIXES)}"
-            )
+        path = model_path(config.general.model_path)
         if path.is_dir():
             raise UserError(
                 f"general.model_path: {path} is a folder, expected a file ending with "
@@ -119,6 +114,25 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
     for line in notes(config, mode):
         log.info("note: %s", line)
     return run
+
+
+def model_path(text: str) -> Path:
+    """Return the path of a model file after a look at its ending.
+
+    Raises
+    ------
+    UserError
+        For a file of another kind.
+    """
+    path, known = Path(text), FLOAT_SUFFIXES + QUANTIZED_SUFFIXES
+    if path.suffix.lower() == ".onnx":
+        raise UserError(
+            f"general.model_path: {path}: ONNX models are not read; expected the Keras model ({', '.join(FLOAT_SUFFIXES)}) that "
+            f"it was converted from, or a quantized {', '.join(QUANTIZED_SUFFIXES)}"
+        )
+    if path.suffix not in known:
+        raise UserError(f"general.model_path: {path} is no model file, expected one of {', '.join(known)}")
+    return path
 
 
 def _hydra(config: Config, overrides: Sequence[str], mode: str | None) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""ST's published YAML files run in their own mode with nothing but paths and the number of epochs overridden."""
+"""ST's published YAML files run in their own mode with only paths and the number of epochs changed, or say what can't be done."""
 
 import csv
 
 import pytest
 import yaml
+from support.commands import pyaed
 
 from pyaed import config, operations
 from pyaed.files import native_path
@@ -18,9 +19,20 @@ FILES = (
     "configs/st_model_zoo/quantization_config.yaml",
     "configs/st_model_zoo/training_config.yaml",
     "configs/st_model_zoo/user_config.yaml",
+    "configs/st_model_zoo_2026/chain_tqe_config.yaml",
+    "configs/st_model_zoo_2026/deployment_u5_config.yaml",
+    "configs/st_model_zoo_2026/evaluation_config.yaml",
+    "configs/st_model_zoo_2026/prediction_config.yaml",
+    "configs/st_model_zoo_2026/training_config.yaml",
+    "configs/st_model_zoo_2026/user_config.yaml",
     "pretrained/st_model_zoo/miniresnet_1stacks_64x50_tl_config.yaml",
     "pretrained/st_model_zoo/yamnet_256_64x96_tl_config.yaml",
 )
+#: What can't be done, and the one message that says so.
+REFUSED = {
+    "configs/st_model_zoo_2026/evaluation_n6_config.yaml": "evaluation.target: stedgeai_n6 needs ST Edge AI Core",
+    "configs/st_model_zoo_2026/quantization_config.yaml": "quantization.quantizer: onnx_quantizer is not there",
+}
 CLIPS_PER_CLASS = 4
 
 
@@ -53,11 +65,15 @@ def test_runs_as_it_is(shared, dataset, tmp_path, monkeypatch, name):
     tree = yaml.safe_load((shared / name).read_text())
     mode = tree["operation_mode"]
     overrides = [f"hydra.run.dir={tmp_path / 'run'}"]
-    if tree["general"].get("model_path"):
-        model = native_path(tree["general"]["model_path"]).name
-        overrides.append(f"general.model_path={shared / 'pretrained/st_model_zoo' / model}")
+    for section in ("general", "model"):
+        if tree.get(section, {}).get("model_path"):
+            # The weights are those of 2024; the files of 2026 call them otherwise.
+            model = native_path(tree[section]["model_path"]).name.replace("_e256", "_256").replace(".keras", ".h5")
+            overrides.append(f"{section}.model_path={shared / 'pretrained/st_model_zoo' / model}")
     for key, value in (tree.get("dataset") or {}).items():
-        if value and key.endswith("audio_path"):
+        if key == "prediction_audio_path":
+            overrides.append(f"dataset.{key}={dataset / 'test_files'}")
+        elif value and key.endswith("audio_path"):
             overrides.append(f"dataset.{key}={shared / 'datasets/esc10/audio'}")
         if value and key.endswith("csv_path"):
             overrides.append(f"dataset.{key}={dataset / 'few.csv'}")
@@ -66,11 +82,12 @@ def test_runs_as_it_is(shared, dataset, tmp_path, monkeypatch, name):
     if "training" in tree:
         overrides.append("training.epochs=1")  # 25 and 50 in the files
     settings = config.load(shared / name, overrides)
+    assert operations.check(settings) == []
     run = operations.start(settings, overrides)
     operations.run_mode(run)
     made = {
         "training": "saved_models/best_model.keras",
-        "evaluation": "evaluation/int8_engine_report.json",
+        "evaluation": f"evaluation/{'float' if 'evaluation_config' in name and '2026' in name else 'int8_engine'}_report.json",
         "quantization": "quantized_models/quantized_model.tflite",
         "prediction": "predictions.csv",
         "benchmarking": "benchmark.json",
@@ -81,3 +98,62 @@ def test_runs_as_it_is(shared, dataset, tmp_path, monkeypatch, name):
         assert (tmp_path / "run" / made[part]).stat().st_size > 0
     evaluates = mode in ("training", "evaluation", "chain_tqe", "chain_tbqeb")
     assert (tmp_path / "run/report.html").is_file() == evaluates
+
+
+def test_every_published_file_is_tried(shared):
+    found = {str(path.relative_to(shared)) for path in shared.glob("configs/*/*.yaml")}
+    assert found <= {*FILES, *REFUSED}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_done_is_one_message(shared, name):
+    for command in (("config", "check", str(shared / name)), ("run", "-c", str(shared / name))):
+        result = pyaed(*command)
+        assert result.code == 2
+        assert REFUSED[name] in result.err
+        assert "expected" in result.err
+        assert len(result.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["model.model_path=x.onnx"], "general.model_path: x.onnx: ONNX models are not read; expected the Keras model"),
+        (["evaluation.target=stedgeai_host"], "evaluation.target: stedgeai_host needs ST Edge AI Core, which pyaed"),
+        (["quantization.quantizer=Onnx_quantizer", "operation_mode=quantization"], "quantization.quantizer: onnx_quantizer"),
+        (["deployment.hardware_setup.board=STM32N6570-DK", "operation_mode=deployment"],
+         "deployment.hardware_setup.board: board 'STM32N6570-DK' is not known"),
+        (["benchmarking.board=STM32H747I-DISCO", "operation_mode=benchmarking"], "benchmarking.board: board 'STM32H747I-DISCO'"),
+        (["training.resume_training=True", "operation_mode=training"], "training.resume_training_from: True is not allowed"),
+    ],
+)  # fmt: skip
+def test_other_values_of_these_files(tmp_path, overrides, text):
+    (tmp_path / "user.yaml").write_text("operation_mode: evaluation\n")
+    result = pyaed("config", "check", tmp_path / "user.yaml", *overrides)
+    assert (result.code, text in result.err) == (2, True), result.err
+
+
+def test_what_is_for_the_stm32n6_only_is_a_note(tmp_path):
+    keys = {"profile": "profile_O3", "input_type": "int8", "output_type": "float32", "input_chpos": "chfirst"}
+    text = yaml.safe_dump({"operation_mode": "evaluation", "evaluation": {**keys, "target": "host"}})
+    (tmp_path / "user.yaml").write_text(text)
+    result = pyaed("config", "check", tmp_path / "user.yaml")
+    assert result.code == 0
+    assert all(f"note: evaluation.{key}: {value}: not used" in result.out for key, value in keys.items())
+    assert "note: evaluation.target: host is target engine here" in result.out
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "value"),
+    [
+        ("training", "resume_training: a/last_model.keras", ("resume_training_from", "a/last_model.keras")),
+        ("training", "resume_training:\n  epochs: 3", ("resume_training_from", None)),
+        ("quantization", "quantizer: TFLite_converter", ("quantizer", "TFlite_converter")),
+        ("quantization", "quantization_type: ptq", ("quantization_type", "PTQ")),
+        ("evaluation", "target: tflite", ("target", ["tflite"])),
+    ],
+)
+def test_spellings_of_these_files(tmp_path, section, text, value):
+    (tmp_path / "user.yaml").write_text(f"{section}:\n  {text}\n")
+    loaded = getattr(config.load(tmp_path / "user.yaml"), section)
+    assert getattr(loaded, value[0]) == value[1]
