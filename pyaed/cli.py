@@ -242,6 +242,20 @@ def crossval(
     show(f"results: {settings.hydra.run.dir}")
 
 
+@cli.command("plot-lr")
+@_with_config
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("learning_rate.png"), show_default=True, help="Picture."
+)
+@click.option("--batches", type=click.IntRange(1), help="Of an epoch; a schedule inside the optimizer counts them.")
+def plot_lr(config_path: Path | None, overrides: tuple[str, ...], out: Path, batches: int | None) -> None:
+    """Draw the learning rate of every epoch, before a training; no data is needed."""
+    from pyaed import config, operations
+
+    operations.plot_learning_rate(config.load(config_path, overrides, "training"), out, batches)
+    show(f"wrote {out}")
+
+
 @cli.group("config")
 def config_group() -> None:
     """Look at configurations without running anything."""

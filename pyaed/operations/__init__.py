@@ -11,6 +11,7 @@ from pyaed.operations.features import write_features
 from pyaed.operations.monitor import monitor
 from pyaed.operations.on_target import evaluate_on_board
 from pyaed.operations.run import Run, start
+from pyaed.operations.training import plot_learning_rate
 
 __all__ = [
     "OPERATIONS",
@@ -24,6 +25,7 @@ __all__ = [
     "finish",
     "monitor",
     "perform",
+    "plot_learning_rate",
     "run_mode",
     "start",
     "verify",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pyaed.data import PatchSet
     from pyaed.training import Training, TrainingSettings
 
+PICTURES = (".png", ".svg", ".pdf")
+
 log = logging.getLogger(__name__)
 
 
@@ -112,6 +114,35 @@ def _settings(config: Config) -> "TrainingSettings":
         saved_models_dir=config.general.saved_models_dir,
         logs_dir=config.general.logs_dir,
     )
+
+
+def plot_learning_rate(config: Config, path: Path, batches: int | None = None) -> None:
+    """Draw the learning rate that each epoch of a configured training begins with.
+
+    Parameters
+    ----------
+    config : Config
+    path : Path
+        A picture: png, svg or pdf.
+    batches : int, optional
+        Of an epoch, for a schedule of Keras inside the optimizer.
+
+    Raises
+    ------
+    UserError
+        For optimizer or callbacks that can't be used, or another kind of picture.
+    """
+    from pyaed import training
+
+    if path.suffix.lower() not in PICTURES:
+        raise UserError(f"{path}: expected a picture ending with {', '.join(PICTURES)}")
+    if config.training is None:
+        raise UserError("training: section missing, it says how the learning rate changes")
+    settings = _settings(config)
+    rates = training.learning_rates(settings, batches)
+    if "ReduceLROnPlateau" in (settings.callbacks or ()):
+        log.warning("ReduceLROnPlateau lowers the rate by what a training finds; the picture is without it")
+    training.plot_rates(rates, settings, path)
 
 
 def _choose_thresholds(result: "Training", settings: ModelMetadata, validation: "PatchSet") -> None:

@@ -1,6 +1,7 @@
 """Training: optimizers, schedules, augmentation, and the loop that writes the models."""
 
+from pyaed.training.rates import learning_rates, plot_rates
 from pyaed.training.settings import TrainingSettings
 from pyaed.training.train import Training, check, train
 
-__all__ = ["Training", "TrainingSettings", "check", "train"]
+__all__ = ["Training", "TrainingSettings", "check", "learning_rates", "plot_rates", "train"]

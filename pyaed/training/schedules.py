@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pyaed.errors import UserError
 from pyaed.training.arguments import checked
 
 Schedule = Callable[[int], float]
@@ -39,11 +40,23 @@ def cosine(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: floa
 
 
 def warmup_cosine(
-    *, initial_lr: float, warmup_steps: int, max_lr: float, hold_steps: int, decay_steps: int, end_lr: float
+    *,
+    warmup_steps: int,
+    max_lr: float,
+    hold_steps: int,
+    decay_steps: int,
+    end_lr: float,
+    initial_lr: float | None = None,
 ) -> Schedule:
+    if initial_lr is None and warmup_steps > 0:
+        raise UserError(
+            "training.callbacks.LRWarmupCosineDecay: the argument initial_lr is missing; the warmup begins with it"
+        )
+    start = initial_lr or 0.0
+
     def schedule(epoch: int) -> float:
         if epoch < warmup_steps - 1:
-            return initial_lr + (max_lr - initial_lr) * epoch / warmup_steps
+            return start + (max_lr - start) * epoch / warmup_steps
         return _half_cosine(max_lr, end_lr, _after_hold(epoch, warmup_steps + hold_steps + 1, decay_steps))
 
     return schedule
@@ -72,6 +85,19 @@ def polynomial(*, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: 
     return schedule
 
 
+def polynomial_restarts(
+    *, initial_lr: float, hold_steps: int, decay_steps: int, end_lr: float, power: float = 0.7
+) -> Schedule:
+    """Whenever the end is reached, the decay is stretched by `decay_steps`: the rate jumps up, each time less high."""
+
+    def schedule(epoch: int) -> float:
+        done = max(0, epoch - hold_steps + 1)
+        share = done / (decay_steps * max(1, math.ceil(done / decay_steps)))
+        return end_lr + (initial_lr - end_lr) * math.pow(1.0 - share, power)
+
+    return schedule
+
+
 def piecewise_constant(*, boundaries: Sequence[float], values: Sequence[float]) -> Schedule:
     return lambda epoch: values[bisect_right(boundaries, epoch)]
 
@@ -84,6 +110,7 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "LRWarmupCosineDecay": warmup_cosine,
     "LRCosineDecayRestarts": cosine_restarts,
     "LRPolynomialDecay": polynomial,
+    "LRPolynomialDecayRestarts": polynomial_restarts,
     "LRPiecewiseConstantDecay": piecewise_constant,
 }
 

@@ -17,6 +17,7 @@ from pyaed.training import augmentation, callbacks, optimizers
 from pyaed.training.examples import Examples, batches, examples, scores
 from pyaed.training.history import plot_history, tensorboard_writer, write_history
 from pyaed.training.optimizers import swap_averages
+from pyaed.training.rates import learning_rates
 from pyaed.training.settings import TrainingSettings
 from pyaed.training.state import State, resume
 
@@ -130,6 +131,8 @@ def check(settings: TrainingSettings, features: augmentation.Scale) -> None:
     optimizer = optimizers.make(settings.optimizer)
     callbacks.make(settings.callbacks, FIGURES + VALIDATION_FIGURES, optimizer)
     augmentation.make(settings.augmentation, features)
+    if not settings.resume_training_from and not optimizers.scheduled(optimizer):
+        learning_rates(settings)  # a formula may fail in a late epoch
 
 
 def _beginning(built: Any, settings: TrainingSettings) -> tuple[Any, Any, State, Any]:

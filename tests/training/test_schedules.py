@@ -42,6 +42,17 @@ def values(name, epochs, **arguments):
             {"initial_lr": 1.0, "first_decay_steps": 10, "end_lr": 0.0, "t_mul": 2, "m_mul": 0.5},
             {0: 1, 5: 0.5, 10: 0.5, 20: 0.25, 30: 0.25},
         ),
+        (  # as the zoo's document has it: initial_lr is not used without a warmup
+            "LRWarmupCosineDecay",
+            {"warmup_steps": 0, "max_lr": 1.0, "hold_steps": 0, "decay_steps": 10, "end_lr": 0.1},
+            {0: 1, 5: 0.55, 10: 0.1},
+        ),
+        (
+            "LRPolynomialDecayRestarts",
+            HOLD | {"power": 1},
+            {0: 1, 4: 1, 9: 0.55, 14: 0.1, 15: 0.1 + 0.9 * 9 / 20, 24: 0.1, 25: 0.1 + 0.9 * 9 / 30},
+        ),
+        ("LRPolynomialDecayRestarts", HOLD, {9: 0.1 + 0.9 * 0.5**0.7}),
         (
             "LRPiecewiseConstantDecay",
             {"boundaries": [3, 7], "values": ["1e-1", 0.05, 0.01]},
@@ -61,6 +72,11 @@ def test_numbers_that_yaml_reads_as_text():
     ("name", "arguments", "message"),
     [
         ("LRLinearDecay", HOLD | {"hold_step": 3}, "did you mean 'hold_steps'"),
+        (
+            "LRWarmupCosineDecay",
+            {"warmup_steps": 1, "max_lr": 1, "hold_steps": 0, "decay_steps": 1, "end_lr": 0},
+            "initial_lr is missing",
+        ),
         ("LRLinearDecay", {"initial_lr": 1}, "hold_steps, decay_steps, end_lr is missing"),
         ("LRLinearDecay", HOLD | {"decay_steps": 0}, "decay_steps is 0, expected 1 or more"),
         ("LRLinearDecay", HOLD | {"end_lr": -1}, "end_lr is -1"),
