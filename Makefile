@@ -7,6 +7,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that run the Python tests, with up to 3 GB each.
+WORKERS ?= 2
 INPUTS := pyproject.toml CMakeLists.txt $(shell find cmake dsp_c nn_c detector_c -type f -not -path '*/tests/*')
 C_FILES := $(shell find dsp_c nn_c detector_c firmware examples tests -name '*.[ch]')
 
@@ -18,7 +20,7 @@ demo: $(VENV)/installed
 test: lint c-test py-test
 
 py-test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
