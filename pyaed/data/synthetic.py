@@ -226,6 +226,12 @@ def render(category: str, rng: Rng) -> tuple[npt.NDArray[np.int16], int]:
     return to_int16(sound), rate
 
 
+def noise(rng: Rng, n: int) -> npt.NDArray[np.int16]:
+    """Return random noise, int16 (n,), of any colour from white to brown and any level from silence to full scale."""
+    sound = _noise(rng, n, rng.uniform(0, 2))
+    return to_int16(sound / np.abs(sound).max() * 10 ** (rng.uniform(-90, 0) / 20))
+
+
 def write_dataset(folder: str | os.PathLike[str], seed: int = 0, n_clips: int = 200) -> Path:
     """Write the set in ESC format: ``audio/*.wav`` (16 bits) and ``meta/synthetic.csv`` (filename, fold, category).
 

@@ -8,7 +8,7 @@ import yaml
 
 from pyaed.config import Config, notes
 from pyaed.dsp import FrontEnd
-from pyaed.errors import UserError
+from pyaed.errors import UserError, shorten
 from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import deploy_boards
 from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized, evaluate_validation
@@ -98,6 +98,7 @@ def _page(run: Run, mode: str) -> None:
         rate, log_mel = settings.features.sample_rate, front_end.log_mel(pcm)
         worst.append(evaluation.WrongClip(**item, pcm=pcm, rate=rate, log_mel=log_mel))
     clips = {key: settings.provenance.get(f"{key}_clips") for key in ("training", "validation")}
+    quantized_on = settings.provenance.get("quantized_on")
     facts = {
         "operation": mode,
         "model": needed(run.quantized_model or run.float_model, "a model").name,
@@ -107,6 +108,7 @@ def _page(run: Run, mode: str) -> None:
         ),
         "features": f"{settings.features.n_mels} mel bands x {settings.features.patch_length} frames, "
         f"{settings.features.sample_rate} Hz",
+        **({"quantized on": shorten(quantized_on)} if isinstance(quantized_on, str) else {}),
         "seed": config.general.global_seed,
         "versions": ", ".join(f"{name} {version}" for name, version in {**versions(), **git_state()}.items()),
         "written": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FAKE_PATCHES = 128
+
 
 def read_sets(config: Config, class_names: Sequence[str] | None = None) -> "Sets":
     from pyaed import data
@@ -42,6 +44,14 @@ def features(config: Config, settings: ModelMetadata, clips: "ClipSet", label: s
         skip_bad=config.dataset.skip_bad_clips,
         cache=config.dataset.to_cache,
     )
+
+
+def fake_patches(settings: ModelMetadata) -> npt.NDArray[np.float32]:
+    """Return patches (n_patches, n_features, patch_length) of random noise, where there are no clips to quantize with."""
+    from pyaed.data.synthetic import noise
+
+    rng, front_end, n = np.random.default_rng(0), FrontEnd(settings.features), settings.features.min_samples
+    return np.concatenate([front_end.patches(front_end.log_mel(noise(rng, n)))[:1] for _ in range(FAKE_PATCHES)])
 
 
 def whole(settings: ModelMetadata) -> dict[str, Any]:

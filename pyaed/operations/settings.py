@@ -22,6 +22,9 @@ from pyaed.operations.run import Run
 if TYPE_CHECKING:
     from pyaed.data import Sets
 
+#: Begins what the provenance of such a model says under `quantized_on`.
+FAKE_DATA = "fake data"
+
 Unnamed = Literal["refuse", "infer", "number"]
 
 
@@ -57,6 +60,8 @@ def model_settings(run: Run, path: Path, unnamed: Unnamed = "refuse") -> ModelMe
             garbage_class=garbage,
             unknown_class_threshold=config.deployment.unknown_class_threshold,
         )
+    if str(carried.provenance.get("quantized_on")).startswith(FAKE_DATA):
+        warn_of_fake_data(run, path)
     differences = []
     for section, theirs in (
         ("feature_extraction", dataclasses.asdict(carried.features)),
@@ -84,6 +89,14 @@ def model_settings(run: Run, path: Path, unnamed: Unnamed = "refuse") -> ModelMe
             )
         carried = replace(carried, unknown_class_threshold=config.deployment.unknown_class_threshold)
     return carried
+
+
+def warn_of_fake_data(run: Run, path: Path) -> None:
+    """Say what a model is worth that no clips were quantized with."""
+    run.warn(
+        f"{path.name} is quantized on fake data (random noise), as no quantization or training clips were given: its answers "
+        "may be far from the float model's; dataset.quantization_audio_path and quantization_csv_path name real ones"
+    )
 
 
 def _foreign_names(run: Run, path: Path, unnamed: Unnamed) -> tuple[list[str], str | None]:

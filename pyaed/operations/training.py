@@ -5,19 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from pyaed import artefact
 from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, schema
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 from pyaed.files import sha256
-from pyaed.operations.clips import features, read_sets
+from pyaed.operations.clips import fake_patches, features, read_sets
 from pyaed.operations.model import float_model
 from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
-from pyaed.operations.settings import model_settings, provenance
+from pyaed.operations.settings import FAKE_DATA, model_settings, provenance, warn_of_fake_data
 
 if TYPE_CHECKING:
-    from pyaed.data import PatchSet
+    from pyaed.data import Patches, PatchSet
     from pyaed.training import Training, TrainingSettings
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -196,22 +199,32 @@ def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) 
 
 
 def quantize(run: Run) -> None:
-    """Quantize the run's float model to int8; the representative patches come from the quantization or training set."""
+    """Quantize the run's float model to int8; the representative patches come from the quantization or training set, or,
+    where neither is given, from random noise."""
     from pyaed import quantization
 
     config = run.config
     path = needed(run.float_model, "a float model (.keras or .h5)")
     settings = model_settings(run, path, "infer")
     model = float_model(run, path, settings)
-    sets = read_sets(config, [name for name in settings.class_names if name != settings.garbage_class])
-    clips = sets.quantization
-    if clips is None:
-        raise UserError(
-            "dataset: no clips to quantize with; set dataset.quantization_audio_path and "
-            "quantization_csv_path, or the training paths"
-        )
-    patches = features(config, settings, clips, "quantization features").patches
-    settings = replace(settings, provenance={**settings.provenance, "float_model_sha256": sha256(path)})
     target = run.folder / config.quantization.export_dir / "quantized_model.tflite"
+    patches: Patches | npt.NDArray[np.float32]
+    if _gives_clips(config):
+        clips = read_sets(config, [name for name in settings.class_names if name != settings.garbage_class]).quantization
+        assert clips is not None  # the training set where there is no other
+        found = features(config, settings, clips, "quantization features")
+        patches, quantized_on = found.patches, f"{len(found.clips)} clips"
+    else:
+        warn_of_fake_data(run, target)
+        patches = fake_patches(settings)
+        quantized_on = f"{FAKE_DATA}: {len(patches)} patches of random noise"
+    given = {"float_model_sha256": sha256(path), "quantized_on": quantized_on}
+    settings = replace(settings, provenance={**settings.provenance, **given})
     run.quantized_model = quantization.quantize(model, patches, config.quantization, settings, target)
     log.info("quantized model: %s (%d bytes)", run.quantized_model, run.quantized_model.stat().st_size)
+
+
+def _gives_clips(config: Config) -> bool:
+    """Tell whether the configuration names clips to quantize with: a quantization set or a training set."""
+    names = [f"{part}_{kind}_path" for part in ("quantization", "training") for kind in ("audio", "csv")]
+    return config.dataset.name == "fsd50k" or any(getattr(config.dataset, name) for name in names)

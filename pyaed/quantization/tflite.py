@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyaed.artefact import ModelMetadata, embed_tflite
 from pyaed.errors import UserError, nearest
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def quantize(
     model: Any,
-    representative_patches: "Patches",
+    representative_patches: "Patches | npt.NDArray[np.float32]",
     quantization_cfg: object,
     metadata: ModelMetadata | None,
     path: str | os.PathLike[str],
