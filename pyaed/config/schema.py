@@ -1,12 +1,23 @@
 """The schema of the YAML file: sections and keys as ST's zoo names them, and the few that are ours (marked "pyaed")."""
 
-import os
 import time
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
-from pyaed.files import native_path
+from pyaed.config.values import (
+    Integer,
+    Number,
+    PathText,
+    Positive,
+    Share,
+    Target,
+    listed,
+    lower,
+    quantizer_name,
+    upper,
+    with_arguments,
+)
 
 OperationMode = Literal[
     "training",
@@ -51,71 +62,6 @@ def uses(mode: str | None, section: str) -> bool:
     return any(section in _SECTIONS.get(part, Config.model_fields) for part in parts(mode))
 
 
-def _no_switch(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is not allowed, expected a number")
-    return value
-
-
-def _with_arguments(value: Any) -> Any:
-    """A name on one line stands for itself without arguments."""
-    return {value: None} if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _upper(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _quantizer(value: Any) -> Any:
-    """ST writes it in several ways: TFlite_converter, TFLite_converter."""
-    known = {"tflite_converter": "TFlite_converter", "onnx_quantizer": "onnx_quantizer"}
-    value = known.get(value.lower(), value) if isinstance(value, str) else value
-    if value == "onnx_quantizer":
-        raise ValueError(
-            "onnx_quantizer is not there: pyaed neither reads nor makes ONNX models; expected TFlite_converter, and in "
-            "general.model_path the Keras model (.keras, .h5)"
-        )
-    return value
-
-
-def _target(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith("stedgeai_"):
-        board = " and a board with an STM32N6" if value == "stedgeai_n6" else ""
-        raise ValueError(
-            f"{value} needs ST Edge AI Core{board}, which pyaed doesn't drive; expected tflite, engine (what ST calls host) "
-            "or emulator"
-        )
-    return value
-
-
-def _list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _path(text: str) -> str:
-    try:
-        if b"\0" in os.fsencode(text):
-            raise ValueError("a path can't hold the character NUL")
-    except UnicodeEncodeError as error:
-        raise ValueError(f"a path can't hold the character {error.object[error.start]!a}") from None
-    return str(native_path(text))
-
-
-# What C and TensorFlow hold in 64 bits.
-Integer = Annotated[int, BeforeValidator(_no_switch), Field(ge=-(2**63), lt=2**63)]
-Number = Annotated[float, BeforeValidator(_no_switch)]
-Share = Annotated[Number, Field(ge=0, lt=1)]
-Positive = Annotated[Integer, Field(ge=1)]
-# A path may be written with backslashes on every system.
-PathText = Annotated[str, AfterValidator(_path)]
-# What computes a .tflite model's outputs.
-Target = Annotated[Literal["tflite", "engine", "emulator"], BeforeValidator(_target)]
-
-
 class Section(BaseModel):
     """A section of the file: unknown keys are errors."""
 
@@ -146,7 +92,7 @@ class General(Section):
 
 
 class Dataset(Section):
-    name: Annotated[Literal["esc10", "esc50", "custom", "fsd50k"], BeforeValidator(_lower)] = "custom"
+    name: Annotated[Literal["esc10", "esc50", "custom", "fsd50k"], BeforeValidator(lower)] = "custom"
     class_names: list[str] | None = None
     file_extension: str = ".wav"
     training_audio_path: PathText | None = None
@@ -268,15 +214,15 @@ class Training(Section):
     epochs: Positive = 50
     resume_training_from: PathText | None = None
     optimizer: Annotated[
-        dict[str, dict[str, Any] | None], BeforeValidator(_with_arguments, json_schema_input_type=str | dict[str, Any])
+        dict[str, dict[str, Any] | None], BeforeValidator(with_arguments, json_schema_input_type=str | dict[str, Any])
     ] = {"Adam": {"learning_rate": 0.001}}
     callbacks: dict[str, dict[str, Any] | None] | None = None
     trained_model_path: PathText | None = None
 
 
 class Quantization(Section):
-    quantizer: Annotated[Literal["TFlite_converter"], BeforeValidator(_quantizer)] = "TFlite_converter"
-    quantization_type: Annotated[Literal["PTQ"], BeforeValidator(_upper)] = "PTQ"
+    quantizer: Annotated[Literal["TFlite_converter"], BeforeValidator(quantizer_name)] = "TFlite_converter"
+    quantization_type: Annotated[Literal["PTQ"], BeforeValidator(upper)] = "PTQ"
     quantization_input_type: Literal["int8", "uint8", "float"] = "int8"
     quantization_output_type: Literal["int8", "uint8", "float"] = "float"
     granularity: Literal["per_channel", "per_tensor"] = "per_channel"
@@ -288,7 +234,7 @@ class Quantization(Section):
 
 
 class Evaluation(Section):
-    target: Annotated[list[Target], BeforeValidator(_list)] = ["engine"]
+    target: Annotated[list[Target], BeforeValidator(listed)] = ["engine"]
     # How ST's tools evaluate on an STM32N6.
     profile: str | None = None
     input_type: Literal["int8", "uint8", "float32"] | None = None

@@ -210,7 +210,9 @@ def quantize(run: Run) -> None:
     target = run.folder / config.quantization.export_dir / "quantized_model.tflite"
     patches: Patches | npt.NDArray[np.float32]
     if _gives_clips(config):
-        clips = read_sets(config, [name for name in settings.class_names if name != settings.garbage_class]).quantization
+        clips = read_sets(
+            config, [name for name in settings.class_names if name != settings.garbage_class]
+        ).quantization
         assert clips is not None  # the training set where there is no other
         found = features(config, settings, clips, "quantization features")
         patches, quantized_on = found.patches, f"{len(found.clips)} clips"

@@ -1,0 +1,74 @@
+"""Values of the YAML file: what is read in several spellings, and what is refused with more than its type's message."""
+
+import os
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from pyaed.files import native_path
+
+
+def no_switch(value: Any) -> Any:
+    """YAML's switches are no numbers."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not allowed, expected a number")
+    return value
+
+
+def with_arguments(value: Any) -> Any:
+    """A name on one line stands for itself without arguments."""
+    return {value: None} if isinstance(value, str) else value
+
+
+def lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def quantizer_name(value: Any) -> Any:
+    """ST writes it in several ways: TFlite_converter, TFLite_converter."""
+    known = {"tflite_converter": "TFlite_converter", "onnx_quantizer": "onnx_quantizer"}
+    value = known.get(value.lower(), value) if isinstance(value, str) else value
+    if value == "onnx_quantizer":
+        raise ValueError(
+            "onnx_quantizer is not there: pyaed neither reads nor makes ONNX models; expected TFlite_converter, and in "
+            "general.model_path the Keras model (.keras, .h5)"
+        )
+    return value
+
+
+def target_name(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("stedgeai_"):
+        board = " and a board with an STM32N6" if value == "stedgeai_n6" else ""
+        raise ValueError(
+            f"{value} needs ST Edge AI Core{board}, which pyaed doesn't drive; expected tflite, engine (what ST calls host) "
+            "or emulator"
+        )
+    return value
+
+
+def listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def path_text(text: str) -> str:
+    try:
+        if b"\0" in os.fsencode(text):
+            raise ValueError("a path can't hold the character NUL")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a path can't hold the character {error.object[error.start]!a}") from None
+    return str(native_path(text))
+
+
+# What C and TensorFlow hold in 64 bits.
+Integer = Annotated[int, BeforeValidator(no_switch), Field(ge=-(2**63), lt=2**63)]
+Number = Annotated[float, BeforeValidator(no_switch)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+Positive = Annotated[Integer, Field(ge=1)]
+# A path may be written with backslashes on every system.
+PathText = Annotated[str, AfterValidator(path_text)]
+# What computes a .tflite model's outputs.
+Target = Annotated[Literal["tflite", "engine", "emulator"], BeforeValidator(target_name)]
