@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from pyaed.stedgeai.tool import INSTALL, find_tool
+
 APT = "apt-get install -y --no-install-recommends"
 
 
@@ -75,6 +77,11 @@ def _ports() -> str | None:
     return ", ".join(found) or None
 
 
+def _st_tool() -> str | None:
+    tool = find_tool()
+    return None if tool is None else f"{tool} (found by {tool.place})"
+
+
 def _pretrained() -> str | None:
     folders = [f for f in os.environ.get("PYAED_PRETRAINED", "").split(os.pathsep) if f and Path(f).is_dir()]
     return ", ".join(folders) or None
@@ -104,7 +111,7 @@ CHECKS = (
     Check("TensorBoard", False, _module("tensorboard"), "to look at trainings: pip install 'pyaed[tracking]'"),
     Check("Unicorn", False, _module("unicorn"), "to estimate the time on the chip: pip install 'pyaed[estimate]'"),
     Check("soundata", False, _module("soundata"), "to load ESC-50 and FSD50K: pip install 'pyaed[fetch]'"),
-    Check("ST Edge AI", False, _version("stedgeai"), "optional: install ST Edge AI Core and put stedgeai on the PATH"),
+    Check("ST Edge AI", False, _st_tool, f"for ST's engine beside ours: {INSTALL}"),
     Check(
         "STM32CubeProgrammer",
         False,
