@@ -12,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-
 from support import st_reports
 from support.st_reports import BANNERS, Facts
 
