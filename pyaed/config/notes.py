@@ -106,6 +106,12 @@ def _training(config: Config, mode: str | None) -> list[str]:
     section, lines = config.training, []
     if section is None or not uses(mode, "training"):
         return []
+    if section.resume_training_from:
+        lines += [
+            f"training.{key}: not used; the training that is resumed goes on with its own"
+            for key in ("fine_tune", "dropout", "optimizer")
+            if key in section.model_fields_set
+        ]
     callbacks = section.callbacks or {}
     if (callbacks.get("EarlyStopping") or {}).get("restore_best_weights") is False:
         lines.append(

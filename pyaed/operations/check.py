@@ -34,12 +34,20 @@ def check(config: Config) -> list[str]:
         find_board(config.deployment.hardware_setup.board, "deployment.hardware_setup.board")
     if "benchmarking" in parts(mode):
         find_board(config.benchmarking.board, "benchmarking.board")
+    paths: dict[str, str | None] = {"general.model_path": config.general.model_path}
     if "training" in parts(mode) or (mode is None and config.training is not None):
         check_training(config, spec)
-    paths = {"general.model_path": config.general.model_path}
+        paths |= _resumed(config)
     if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
         unused = UNUSED_BY_FSD50K if config.dataset.name == FSD50K else ()
         paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path") and k not in unused}
     if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
         paths["prediction.test_files_path"] = config.prediction.test_files_path
     return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]
+
+
+def _resumed(config: Config) -> dict[str, str | None]:
+    from pyaed import training
+
+    given = config.training.resume_training_from if config.training else None
+    return {"training.resume_training_from": given and str(training.resumed_file(given))}

@@ -85,6 +85,10 @@ def _parts(config: Config, protocol: str, repeats: int) -> dict[str, dict[str, A
     from pyaed import data
 
     section = config.dataset
+    if config.training and config.training.resume_training_from:
+        raise UserError(
+            "training.resume_training_from is given; crossval trains every part from the beginning, leave the key out"
+        )
     for key in ("validation_csv_path", "test_csv_path", "training_folds", "validation_folds", "test_folds"):
         if getattr(section, key):
             raise UserError(f"dataset.{key} is given; crossval divides the training set itself, leave the key out")

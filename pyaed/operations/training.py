@@ -20,7 +20,7 @@ from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
 from pyaed.operations.settings import FAKE_DATA, model_settings, provenance, warn_of_fake_data
 
 if TYPE_CHECKING:
-    from pyaed.data import Patches, PatchSet
+    from pyaed.data import Patches, PatchSet, Sets
     from pyaed.training import Training, TrainingSettings
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -36,19 +36,25 @@ def train(run: Run) -> None:
     _limit_gpu_memory(config)
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
     section = check_training(config, spec)
-    sets = read_sets(config)
+    resumed = section.resume_training_from and training.resumed_file(section.resume_training_from)
+    carried = model_settings(run, resumed) if resumed else None
+    sets = read_sets(config, _own_names(carried) if carried else None)
     if sets.training is None:
         raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, training needs them")
     if sets.validation is None:
         raise UserError("dataset: no validation clips; set validation_split, validation_folds or a validation set")
-    settings = ModelMetadata(
-        features=spec,
-        preprocessing=config.preprocessing.model_dump(),
-        class_names=tuple(sets.class_names),
-        multi_label=config.dataset.multi_label,
-        garbage_class="other" if config.dataset.use_garbage_class else None,
-        unknown_class_threshold=config.deployment.unknown_class_threshold,
-        provenance=provenance(config, sets),
+    settings = (
+        _continued(carried, config, sets)
+        if carried
+        else ModelMetadata(
+            features=spec,
+            preprocessing=config.preprocessing.model_dump(),
+            class_names=tuple(sets.class_names),
+            multi_label=config.dataset.multi_label,
+            garbage_class="other" if config.dataset.use_garbage_class else None,
+            unknown_class_threshold=config.deployment.unknown_class_threshold,
+            provenance=provenance(config, sets),
+        )
     )
     log.info(
         "training: %d clips, validation: %d clips, %d classes",
@@ -56,7 +62,7 @@ def train(run: Run) -> None:
         len(sets.validation),
         len(settings.class_names),
     )
-    model = _initial_model(run, section, settings)
+    model = None if resumed else _initial_model(run, section, settings)
     validation = features(config, settings, sets.validation, "validation features")
     patches = features(config, settings, sets.training, "training features")
     left = sets.training.with_clips(patches.clips).class_counts()
@@ -65,7 +71,11 @@ def train(run: Run) -> None:
         raise UserError(
             f"dataset.skip_bad_clips: no training clip is left of class {', '.join(lost)}; expected one at least"
         )
-    result = training.train(model, patches, validation, _settings(config), settings, run.folder)
+    try:
+        result = training.train(model, patches, validation, _settings(config), settings, run.folder)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(run)
+        raise
     run.float_model = result.best_model
     run.history = result.history
     run.validation = None if sets.validation is sets.test else sets.validation
@@ -89,6 +99,9 @@ def check_training(config: Config, spec: FeatureSpec) -> schema.Training:
         raise UserError("training: section missing, it names the model and how to train it")
     FrontEnd(spec)  # makes the tables
     training.check(_settings(config), spec)
+    if section.resume_training_from:
+        _check_resumed(config, section)
+        return section
     given = Path(config.general.model_path or "").suffix in FLOAT_SUFFIXES
     if given and section.model is not None:
         raise UserError("general.model_path and training.model are both given; expected one of them")
@@ -97,6 +110,53 @@ def check_training(config: Config, spec: FeatureSpec) -> schema.Training:
     elif not given:
         raise UserError("training.model: missing; name a model of the zoo there, or a file in general.model_path")
     return section
+
+
+def _check_resumed(config: Config, section: schema.Training) -> None:
+    from pyaed import training
+
+    assert section.resume_training_from is not None
+    if beside := _model_keys(config):
+        raise UserError(
+            f"training.resume_training_from and {' and '.join(beside)} are both given, and the resumed training has its model; "
+            f"leave {' and '.join(beside)} out, or say {' '.join(f'{key}=' for key in beside)}"
+        )
+    path = training.resumed_file(section.resume_training_from)
+    if path.is_file():
+        training.check_resumable(path)
+
+
+def _model_keys(config: Config) -> list[str]:
+    """Return the keys by which the configuration says what to train."""
+    model = config.training.model if config.training else None
+    given = {"training.model": model, "general.model_path": config.general.model_path}
+    return [key for key, value in given.items() if value is not None]
+
+
+def _own_names(settings: ModelMetadata) -> list[str]:
+    return [name for name in settings.class_names if name != settings.garbage_class]
+
+
+def _continued(carried: ModelMetadata, config: Config, sets: "Sets") -> ModelMetadata:
+    """Return what a resumed training's models say about themselves: as before, and what they are trained with now."""
+    for key, ours, theirs in (
+        ("dataset.multi_label", config.dataset.multi_label, carried.multi_label),
+        ("dataset.use_garbage_class", config.dataset.use_garbage_class, carried.garbage_class is not None),
+    ):
+        if ours != theirs:
+            raise UserError(f"{key}: {ours}, but the training that is resumed has {theirs}; expected {key}={theirs}")
+    if tuple(sets.class_names) != carried.class_names:
+        raise UserError(
+            f"dataset: the classes are {', '.join(sets.class_names)}; the training that is resumed has {', '.join(carried.class_names)}"
+        )
+    return replace(carried, provenance=provenance(config, sets))
+
+
+def _say_how_to_go_on(run: Run) -> None:
+    last = run.folder / run.config.general.saved_models_dir / "last_model.keras"
+    if last.is_file():
+        without = "".join(f"{key}= " for key in _model_keys(run.config))
+        log.warning("to go on: the same command with %straining.resume_training_from=%s", without, last)
 
 
 def _settings(config: Config) -> "TrainingSettings":
@@ -210,9 +270,7 @@ def quantize(run: Run) -> None:
     target = run.folder / config.quantization.export_dir / "quantized_model.tflite"
     patches: Patches | npt.NDArray[np.float32]
     if _gives_clips(config):
-        clips = read_sets(
-            config, [name for name in settings.class_names if name != settings.garbage_class]
-        ).quantization
+        clips = read_sets(config, _own_names(settings)).quantization
         assert clips is not None  # the training set where there is no other
         found = features(config, settings, clips, "quantization features")
         patches, quantized_on = found.patches, f"{len(found.clips)} clips"

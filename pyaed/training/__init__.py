@@ -2,6 +2,16 @@
 
 from pyaed.training.rates import learning_rates, plot_rates
 from pyaed.training.settings import TrainingSettings
+from pyaed.training.state import check_resumable, resumed_file
 from pyaed.training.train import Training, check, train
 
-__all__ = ["Training", "TrainingSettings", "check", "learning_rates", "plot_rates", "train"]
+__all__ = [
+    "Training",
+    "TrainingSettings",
+    "check",
+    "check_resumable",
+    "learning_rates",
+    "plot_rates",
+    "resumed_file",
+    "train",
+]

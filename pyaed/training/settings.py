@@ -16,7 +16,7 @@ class TrainingSettings:
     optimizer, callbacks : mapping, optional
         Name -> arguments, as in the section `training`; without an optimizer it is Adam with 0.001.
     resume_training_from : path, optional
-        A model to begin with; a `last_model.keras` brings the state of optimizer and callbacks too.
+        The `last_model.keras` of a training to go on with: model, optimizer and the callbacks' counters are its own.
     trained_model_path : path, optional
         Gets a copy of the best model.
     augmentation : mapping or object, optional

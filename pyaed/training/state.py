@@ -1,18 +1,18 @@
 """Where a training stands: written into every last model, so that a resumed training goes on as if nothing had happened."""
 
-import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from pyaed.artefact import read_state
-from pyaed.errors import UserError
+from pyaed.errors import UserError, nearest
 from pyaed.models import load
 
+#: What ST's zoo calls the files that a training goes on from.
+ZOO_NAMES = {"best_augmented_model.h5": "best_model.keras", "last_augmented_model.h5": "last_model.keras"}
 COUNTERS = ("wait", "best", "cooldown_counter")  # what Keras' callbacks begin afresh when a training begins
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -54,43 +54,46 @@ class State:
             vars(callback).update(self.callbacks.get(type(callback).__name__, {}))
 
 
-def resume(path: Path, built: Any, optimizer: Any) -> tuple[Any, Any, State]:
-    """Return model, optimizer and state to go on with from a model file.
+def resumed_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file that has a training's state: `path`, or what pyaed calls a file that is named as ST's zoo would."""
+    path = Path(path)
+    return path.with_name(ZOO_NAMES.get(path.name, path.name))
 
-    Parameters
-    ----------
-    path : Path
-    built : keras.Model
-        What the configuration describes; the file's model has to have its shapes.
-    optimizer : keras.optimizers.Optimizer
-        The configuration's; the file's goes before it where it is of the same kind.
+
+def check_resumable(path: Path) -> None:
+    """Refuse a model file that no training can go on from.
 
     Raises
     ------
     UserError
-        When the file's model doesn't fit, or its state is damaged.
     """
-    model = load(path, compiled=path.suffix.lower() == ".keras")
-    for what in ("input_shape", "output_shape"):
-        if getattr(model, what) != getattr(built, what):
-            raise UserError(
-                f"training.resume_training_from: {path} has the {what} {getattr(model, what)}, "
-                f"the configuration's model has {getattr(built, what)}"
-            )
-    stored = read_state(path)
-    if stored is None:
-        log.info("%s has no training state: its weights are the starting point", path)
-        return model, optimizer, State()
-    if set(stored) != {f.name for f in fields(State)} or not isinstance(stored["history"], list):
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f"training.resume_training_from: {path}: no such model file{nearest(path.name, siblings)}")
+    if read_state(path) is None:
+        raise UserError(
+            f"training.resume_training_from: {path} is a model without the state of a training, expected the last_model.keras of a "
+            f"run; to train the model anew: general.model_path={path}"
+        )
+
+
+def resume(path: Path) -> tuple[Any, State]:
+    """Return the model, compiled, and the state to go on with from a model file.
+
+    Raises
+    ------
+    UserError
+        When the file can't be loaded, has no state, or its state is damaged.
+    """
+    check_resumable(path)
+    model, stored = load(path, compiled=True), read_state(path) or {}
+    fits = set(stored) == {f.name for f in fields(State)} and isinstance(stored["history"], list)
+    if not fits or getattr(model, "optimizer", None) is None:
         raise UserError(f"{path}: its training state is damaged")
     state = State(**stored)
     for variable, value in zip(_random(model), state.random):
         variable.assign(value)
-    previous = getattr(model, "optimizer", None)
-    if type(previous) is type(optimizer):
-        return model, previous, state
-    log.warning("%s was trained with another optimizer: its state starts afresh", path)
-    return model, optimizer, state
+    return model, state
 
 
 def _random(model: Any) -> list[Any]:

@@ -19,7 +19,7 @@ from pyaed.training.history import plot_history, tensorboard_writer, write_histo
 from pyaed.training.optimizers import swap_averages
 from pyaed.training.rates import learning_rates
 from pyaed.training.settings import TrainingSettings
-from pyaed.training.state import State, resume
+from pyaed.training.state import State, resume, resumed_file
 
 if TYPE_CHECKING:
     from pyaed.data import PatchSet
@@ -73,8 +73,9 @@ def train(
 
     Parameters
     ----------
-    model : keras.Model
-        Input (batch, n_mels, patch_length, 1), softmax or sigmoid output.
+    model : keras.Model or None
+        Input (batch, n_mels, patch_length, 1), softmax or sigmoid output. None with `settings.resume_training_from`, whose
+        model and optimizer are taken.
     train, validation : PatchSet
         With labels. `validation` may be None. Patches are read batch by batch.
     settings : TrainingSettings
@@ -99,6 +100,8 @@ def train(
         import_tensorflow().config.experimental.enable_op_determinism()
     model, optimizer, state, best_weights = _beginning(model, settings)
     n_classes, multi_label = len(metadata.class_names), metadata.multi_label
+    if model is None:
+        raise UserError("there is no model to train, and no settings.resume_training_from; expected one of them")
     if model.output_shape != (None, n_classes):
         raise UserError(
             f"the model's output has the shape {model.output_shape[1:]}, but there are {n_classes} classes: "
@@ -137,11 +140,10 @@ def check(settings: TrainingSettings, features: augmentation.Scale) -> None:
 
 def _beginning(built: Any, settings: TrainingSettings) -> tuple[Any, Any, State, Any]:
     """Return model, optimizer, state and the best weights so far (or None): new ones, or those to go on with."""
-    optimizer = optimizers.make(settings.optimizer)
     if not settings.resume_training_from:
-        return built, optimizer, State(), None
-    path = Path(settings.resume_training_from)
-    model, optimizer, state = resume(path, built, optimizer)
+        return built, optimizers.make(settings.optimizer), State(), None
+    path = resumed_file(settings.resume_training_from)
+    model, state = resume(path)
     if state.epoch >= settings.epochs:
         raise UserError(
             f"{path}: has already been trained for {state.epoch} epochs; "
@@ -149,9 +151,9 @@ def _beginning(built: Any, settings: TrainingSettings) -> tuple[Any, Any, State,
         )
     best_file = path.parent / "best_model.keras"
     if state.best_epoch and best_file.is_file():
-        return model, optimizer, state, load(best_file).get_weights()
+        return model, model.optimizer, state, load(best_file).get_weights()
     state.best_epoch, state.best_score = 0, None
-    return model, optimizer, state, None
+    return model, model.optimizer, state, None
 
 
 class _NoNumber(UserError):
@@ -218,7 +220,7 @@ class _Epochs:
         except KeyboardInterrupt:
             if self.state.epoch > self.first_epoch:
                 log.warning(
-                    "training: interrupted after epoch %d of %d; to go on: training.resume_training_from=%s",
+                    "training: interrupted after epoch %d of %d, which is in %s",
                     self.state.epoch, self.settings.epochs, self.last_path,
                 )  # fmt: skip
             raise
@@ -276,7 +278,7 @@ class _Epochs:
         if state.best_score is None or score > state.best_score:
             state.best_score, state.best_epoch = score, epoch + 1
             self.best_weights = self.model.get_weights()
-            save(self.model, self.best_path, self.metadata)
+            save(self.model, self.best_path, self.metadata, asdict(state))
         swap_averages(self.model)  # the last one goes on from its own weights
         save(self.model, self.last_path, self.metadata, asdict(state))
         write_history(self.csv_path, state.history)

@@ -64,10 +64,10 @@ def test_resumed_ends_as_if_nothing_had_happened(tmp_path):
         assert read_state(last)["epoch"] in (done, done + 1)  # the model is written before the table
         for path in (last, run / "saved_models/best_model.keras"):
             models.load(path)
-        resume = (f"training.resume_training_from={last}",)  # in the same folder, as most would do
+        resume = ("training.model=", f"training.resume_training_from={last}")  # in the same folder, as most would do
     assert "Traceback" not in err
     assert f"interrupted after epoch {read_state(last)['epoch']} of {EPOCHS}" in err
-    assert "training.resume_training_from=run/saved_models/last_model.keras" in err
+    assert "with training.resume_training_from=run/saved_models/last_model.keras" in err
 
     result = pyaed("train", "-c", "user.yaml", "hydra.run.dir=run", *resume, cwd=tmp_path)
     assert result.code == 0, result.err

@@ -63,8 +63,10 @@ NOISE = {"GaussianNoise": {"scale": 0.1}, "VolumeAugment": {}}
 
 def run(out_dir, model=None, validation=True, multi_label=False, **options):
     settings = {"batch_size": 8, "epochs": 2, "optimizer": {"Adam": {"learning_rate": 0.003}}, "seed": 7}
+    if model is None and "resume_training_from" not in options:
+        model = new_model(activation="sigmoid" if multi_label else "softmax")
     return train(
-        model or new_model(activation="sigmoid" if multi_label else "softmax"),
+        model,
         Patches(12),
         Patches(6, seed=1) if validation else None,
         TrainingSettings(**settings | {"augmentation": NOISE} | options),
@@ -121,7 +123,6 @@ def test_resumed_goes_on_as_uninterrupted(tmp_path):
     first = run(tmp_path / "first", epochs=2)
     resumed = run(
         tmp_path / "second",
-        model=new_model(seed=99),
         epochs=4,
         resume_training_from=str(first.last_model),
     )
@@ -133,21 +134,35 @@ def test_resumed_goes_on_as_uninterrupted(tmp_path):
         run(tmp_path / "third", epochs=2, resume_training_from=str(first.last_model))
 
 
-def test_resume_from_another_model_is_refused(tmp_path):
-    path = models.save(new_model(n_classes=N_CLASSES + 1), tmp_path / "other.keras")
-    with pytest.raises(UserError, match="output_shape"):
-        run(tmp_path, resume_training_from=str(path))
-
-
 def test_number_of_classes_is_checked(tmp_path):
     with pytest.raises(UserError, match="3 classes: a, b, c"):
         run(tmp_path, model=new_model(n_classes=4))
 
 
-def test_resume_from_plain_weights(tmp_path):
-    path = models.save(new_model(seed=3), tmp_path / "plain.h5")
-    result = run(tmp_path, epochs=1, resume_training_from=str(path))
-    assert [row["epoch"] for row in result.history] == [1]
+def test_resumed_file_by_the_zoos_names(tmp_path):
+    """last_augmented_model.h5 and best_augmented_model.h5 mean our last and best model; a mere model can't be resumed."""
+    first = run(tmp_path / "first", epochs=2)
+    models_dir = first.last_model.parent
+    resumed = run(tmp_path / "second", epochs=3, resume_training_from=models_dir / "last_augmented_model.h5")
+    assert [row["epoch"] for row in resumed.history] == [1, 2, 3]
+    again = run(tmp_path / "third", epochs=3, resume_training_from=models_dir / "best_augmented_model.h5")
+    assert again.history[: first.best_epoch] == first.history[: first.best_epoch]
+    plain = models.save(new_model(), tmp_path / "best_model.h5")
+    for path, message in (
+        (plain, "a model without the state of a training, expected the last_model.keras.*general.model_path="),
+        (models_dir / "lst_model.keras", r"no such model file \(did you mean 'last_model.keras'\?\)"),
+    ):
+        with pytest.raises(UserError, match=message):
+            run(tmp_path, resume_training_from=path)
+
+
+def test_the_optimizer_is_that_of_the_resumed_training(tmp_path):
+    first = run(tmp_path / "first", epochs=1)
+    resumed = run(
+        tmp_path / "second", epochs=2, optimizer={"SGD": {"learning_rate": 0.5}}, resume_training_from=first.last_model
+    )
+    assert type(resumed.model.optimizer).__name__ == "Adam"
+    assert resumed.history[1]["learning_rate"] == pytest.approx(0.003)
 
 
 def test_multi_label(tmp_path):
