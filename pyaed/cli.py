@@ -160,6 +160,7 @@ def benchmark(
 
     started = _start(config_path, overrides, "benchmarking")
     operations.benchmark(started, port, baudrate, runs or (5 if port else 1), current_ma, voltage)
+    operations.finish(started, "benchmarking")
     _finish(started)
 
 

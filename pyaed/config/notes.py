@@ -41,7 +41,6 @@ _READ_BY: dict[str, tuple[str, ...]] = {
         ),
         ("training",),
     ),
-    "general.project_name": ("training", "evaluation"),
     "general.batch_size": ("training", "evaluation", "prediction"),
     **dict.fromkeys(("dataset.to_cache", "dataset.skip_bad_clips"), _WITH_CLIPS),
     **dict.fromkeys(

@@ -35,11 +35,11 @@ OperationMode = Literal[
 ]
 OPERATION_MODES: tuple[str, ...] = get_args(OperationMode)
 
-# The sections that an operation reads; a chain reads those of its parts, and `general` and `hydra` are always read.
+# The sections that an operation reads; a chain reads those of its parts, and `general`, `mlflow` and `hydra` are always read.
 _FEATURES = {"dataset", "preprocessing", "feature_extraction"}
 _SECTIONS = {
-    "training": {"training", "data_augmentation", "dataset_specific", "deployment", "mlflow", "evaluation"} | _FEATURES,
-    "evaluation": {"evaluation", "dataset_specific", "mlflow", "deployment"} | _FEATURES,
+    "training": {"training", "data_augmentation", "dataset_specific", "deployment", "evaluation"} | _FEATURES,
+    "evaluation": {"evaluation", "dataset_specific", "deployment"} | _FEATURES,
     "quantization": {"quantization", "dataset_specific", "deployment"} | _FEATURES,
     "prediction": {"prediction", "deployment"} | _FEATURES,
     "benchmarking": {"benchmarking", "deployment"} | _FEATURES,
@@ -57,7 +57,7 @@ def parts(mode: str | None) -> list[str]:
 
 def uses(mode: str | None, section: str) -> bool:
     """Tell whether an operation mode reads a section; without a mode every section counts."""
-    if mode is None or section in ("general", "operation_mode", "hydra"):
+    if mode is None or section in ("general", "operation_mode", "mlflow", "hydra"):
         return True
     return any(section in _SECTIONS.get(part, Config.model_fields) for part in parts(mode))
 

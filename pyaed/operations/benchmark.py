@@ -65,6 +65,11 @@ def benchmark(
         if port:
             check_identity(board.identify(), program.hash, feature_hash(settings.features), None)
         result = service.benchmark(board, settings.features.patch_hop, program.table(), runs)
+    run.costs = {f"{result.unit} per patch": result.per_patch}
+    if (seconds := result.inference_seconds()) is not None:
+        run.costs["measured inference ms"] = 1e3 * seconds
+    if estimate:
+        run.costs["estimated inference ms"] = estimate.inference_ms
     run.echo(as_text(result, estimate, current_ma, voltage))
     bars = [(f"{row.kind}  {row.name[-34:]}", row.count, row.per_mac) for row in result.rows if row.stage == "node"]
     write_text(run.folder / "profile.svg", profile_svg(f"{result.model} on {result.board}", bars, result.unit))

@@ -15,6 +15,7 @@ from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quant
 from pyaed.operations.prediction import predict
 from pyaed.operations.run import Run, needed, start
 from pyaed.operations.settings import git_state, versions
+from pyaed.operations.track import track
 from pyaed.operations.training import quantize, train
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,9 @@ def run_mode(run: Run, mode: str | None = None) -> None:
 
 
 def finish(run: Run, mode: str) -> None:
-    """Write the report page of what was evaluated, and hand the run to the tracker."""
+    """Write the report page of what was evaluated, and hand the run to the trackers."""
     _page(run, mode)
-    _track(run, mode)
+    track(run, mode)
 
 
 WORST_ERRORS = 6
@@ -130,26 +131,3 @@ def _page(run: Run, mode: str) -> None:
         ],
     )
     log.info("report: %s", evaluation.write_page(run.folder / "report.html", page))
-
-
-def _track(run: Run, mode: str) -> None:
-    """Hand the finished run to MLflow where `mlflow.uri` names a place and there is something to record."""
-    section = run.config.mlflow
-    if section is None or section.uri is None or not (run.history or run.reports):
-        return
-    from pyaed import tracking
-
-    metrics: dict[str, float] = {}
-    for name, report in run.reports.items():
-        metrics |= {
-            f"{name} clip_accuracy": report.clip_accuracy.value,
-            f"{name} patch_accuracy": report.patch_accuracy.value,
-        }
-        if report.multi_label:
-            metrics[f"{name} mean_average_precision"] = report.mean_average_precision
-    settings = {
-        "operation_mode": mode,
-        **run.config.model_dump(mode="json", exclude={"operation_mode", "hydra", "mlflow"}),
-    }
-    name = f"{mode} {run.folder.name}"
-    tracking.log_run(section.uri, run.config.general.project_name, name, settings, run.history, metrics, run.folder)

@@ -13,6 +13,7 @@ from pyaed.files import write_text
 from pyaed.operations.clips import fsd50k
 from pyaed.operations.evaluation import evaluate_float, evaluate_quantized
 from pyaed.operations.run import start
+from pyaed.operations.track import track
 from pyaed.operations.training import quantize, train
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def crossval(
         run.echo = log.info
         for operation in (train, evaluate_float, *((quantize, evaluate_quantized) if quantized else ())):
             operation(run)
+        track(run, "chain_tqe" if quantized else "training")
         row: dict[str, Any] = {"run": name, "test clips": next(iter(run.reports.values())).clip_accuracy.total}
         for kind, report in run.reports.items():
             row[f"{kind} clips"], row[f"{kind} patches"] = report.clip_accuracy.value, report.patch_accuracy.value

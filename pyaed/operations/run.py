@@ -51,6 +51,8 @@ class Run:
         One row an epoch of the run's training.
     settings : ModelMetadata or None
         Of the model that was evaluated last.
+    costs : dict of str to float
+        What a benchmark found, by name and unit.
     echo : callable
         Takes the text of results; notes on the way go to the log.
     said : set of str
@@ -67,6 +69,7 @@ class Run:
     validation: "ClipSet | None" = None
     history: list[dict[str, float]] = field(default_factory=list)
     settings: ModelMetadata | None = None
+    costs: dict[str, float] = field(default_factory=dict)
     echo: Callable[[str], None] = show
     said: set[str] = field(default_factory=set)
 
