@@ -16,7 +16,9 @@ from typing import Any
 
 from pyaed.errors import UserError
 
-MAX_UNPACKED = 1 << 28  # bytes of all members of a .keras file, and of all arrays of a .h5 file
+MAX_UNPACKED = (
+    1 << 28
+)  # bytes of all members of a .keras file, and of all arrays of a .h5 file, if the file isn't larger
 MAX_MEMBERS = 1 << 12  # of a .keras file
 MAX_OBJECTS = 1 << 14  # groups and arrays of a .h5 file
 MAX_CONFIG = 1 << 24  # bytes of a layer graph
@@ -47,6 +49,11 @@ def shown(text: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
+def _budget(path: AnyPath) -> int:
+    """Return how many bytes a file may unpack to: a large network's file holds its weights as they are."""
+    return max(MAX_UNPACKED, os.path.getsize(path))
+
+
 @contextmanager
 def open_zip(path: AnyPath) -> Iterator[zipfile.ZipFile]:
     """Open a `.keras` file for reading.
@@ -54,15 +61,15 @@ def open_zip(path: AnyPath) -> Iterator[zipfile.ZipFile]:
     Raises
     ------
     UserError
-        It is none, is damaged (also where the block reads on), or would unpack to more than `MAX_UNPACKED` bytes. What the
+        It is none, is damaged (also where the block reads on), or would unpack to more than its `_budget`. What the
         directory announces counts: no member gives more than that.
     """
     with damaged(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         size = sum(member.file_size for member in members)
-        if len(members) > MAX_MEMBERS or size > MAX_UNPACKED:
+        if len(members) > MAX_MEMBERS or size > _budget(path):
             raise UserError(
-                f"{path}: {len(members)} members of {size} bytes unpacked; at most {MAX_MEMBERS} and {MAX_UNPACKED} are read"
+                f"{path}: {len(members)} members of {size} bytes unpacked; at most {MAX_MEMBERS} and {_budget(path)} are read"
             )
         yield archive
 
@@ -85,7 +92,7 @@ def open_h5(source: Any, path: AnyPath) -> Iterator[Any]:
     ------
     UserError
         It is none, is damaged (also where the block reads on), leads out of itself, or its arrays would take more than
-        `MAX_UNPACKED` bytes.
+        its `_budget`.
     """
     try:
         import h5py
@@ -102,6 +109,7 @@ def _check_h5(file: Any, path: AnyPath) -> None:
     """Refuse links and arrays that would read other files of the machine, and more data than is stored."""
     import h5py
 
+    budget = _budget(path)
     total = count = 0
     seen = set()
     pending = [file]
@@ -123,8 +131,8 @@ def _check_h5(file: Any, path: AnyPath) -> None:
                 if item.external or item.is_virtual:
                     raise UserError(f"{path}: {shown(name)} is not a plain array: its data lies in another file")
                 total += item.nbytes
-                if total > MAX_UNPACKED:
-                    raise UserError(f"{path}: its arrays take more than {MAX_UNPACKED} bytes")
+                if total > budget:
+                    raise UserError(f"{path}: its arrays take more than {budget} bytes")
                 if item.nbytes and not item.id.get_storage_size():
                     raise UserError(f"{path}: {shown(name)} announces {item.nbytes} bytes and stores none")
 
@@ -174,7 +182,7 @@ def open_weights(path: AnyPath) -> Iterator[Any]:
             yield file
         return
     with open_zip(path) as archive:
-        data = member(archive, "model.weights.h5", MAX_UNPACKED, path)
+        data = member(archive, "model.weights.h5", _budget(path), path)
         if data is None:
             raise UserError(f"{path}: not a whole Keras model: its weights (model.weights.h5) are missing")
         with open_h5(io.BytesIO(data), path) as file:

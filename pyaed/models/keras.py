@@ -97,6 +97,11 @@ def check_size(path: str | os.PathLike[str], make: Callable[[], Any], n_stored: 
         raise
 
 
+def memory_bytes() -> int:
+    """Return the memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def limit_gpu_memory(gibibytes: float) -> bool:
     """Let TensorFlow take no more than this of the first GPU's memory; return whether there is a GPU."""
     tf = import_tensorflow()

@@ -8,7 +8,9 @@ BATCH_NORM_EPSILON = 1.001e-5
 # Ours, not the published 0.99: in a short training the statistics would lag behind the weights. Inference is the same.
 BATCH_NORM_MOMENTUM = 0.9
 FIRST_FILTERS = 64
-MAX_STACKS = 6
+PUBLISHED_STACKS = (1, 2)
+#: Of a weight in a training: itself, its gradient, two averages of Adam's, and the best epoch's copy; 32-bit floats.
+BYTES_A_WEIGHT = 5 * 4
 POOLINGS = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
 
 
@@ -16,6 +18,12 @@ def published_weights(version: str, n_stacks: int, pooling: str | None) -> str:
     """Return the file name under which the backbone is published."""
     family = "miniresnetv2" if version == "v2" else "miniresnet"
     return f"{'pooled_' if pooling else ''}{family}_{n_stacks}_stacks_backbone.h5"
+
+
+def training_bytes(n_stacks: int) -> int:
+    """Return about how much memory it takes to train the backbone: each stack has four times the weights of the one before."""
+    # Of both versions: four 1x1 convolutions, two from half of the filters, and two 3x3 convolutions (20 filters^2).
+    return BYTES_A_WEIGHT * sum(20 * (FIRST_FILTERS << stack) ** 2 for stack in range(n_stacks))
 
 
 def backbone(x: Any, version: str, n_stacks: int, pooling: str | None) -> Any:
@@ -27,7 +35,7 @@ def backbone(x: Any, version: str, n_stacks: int, pooling: str | None) -> Any:
     version : {"v1", "v2"}
         v1 normalizes after each convolution, v2 before (pre-activation).
     n_stacks : int
-        1 to `MAX_STACKS`: stacks of two residual blocks with 64, 128, 256 ... filters; each halves both axes once.
+        Stacks of two residual blocks with 64, 128, 256 ... filters; each halves both axes once.
     pooling : {None, "avg", "max"}
         None flattens the last feature map.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyaed.errors import UserError, nearest
 from pyaed.models import keras2, miniresnet, yamnet
-from pyaed.models.keras import import_keras
+from pyaed.models.keras import import_keras, memory_bytes
 from pyaed.models.pretrained import find_pretrained
 
 log = logging.getLogger(__name__)
@@ -107,12 +107,27 @@ def check(
         return name, shape, (size,)
     version = _choice(model_cfg, "version", "v1", ("v1", "v2"))
     n_stacks = getattr(model_cfg, "n_stacks", None) or 1
-    if type(n_stacks) is not int or not 1 <= n_stacks <= miniresnet.MAX_STACKS:
+    if type(n_stacks) is not int or n_stacks < 1:
+        raise UserError(f"training.model.n_stacks is {n_stacks}, expected a whole number from 1 on")
+    if getattr(model_cfg, "pretrained_weights", False) and n_stacks not in miniresnet.PUBLISHED_STACKS:
         raise UserError(
-            f"training.model.n_stacks is {n_stacks}, expected a whole number from 1 to {miniresnet.MAX_STACKS}: each stack "
-            "doubles the filters, and with the next one the network has more than 400 million weights"
+            f"training.model.n_stacks is {n_stacks}: weights are published for 1 and 2 stacks; expected one of them, or "
+            "training.model.pretrained_weights=False"
         )
+    _check_memory(n_stacks)
     return name, shape, (version, n_stacks, _choice(model_cfg, "pooling", None, (None, "avg", "max")))
+
+
+def _check_memory(n_stacks: int) -> None:
+    memory, most = memory_bytes(), 1
+    while most < n_stacks and miniresnet.training_bytes(most + 1) <= memory:
+        most += 1
+    if most < n_stacks:
+        needed = miniresnet.training_bytes(most + 1)
+        raise UserError(
+            f"training.model.n_stacks is {n_stacks}: each stack has four times the weights of the one before, and training "
+            f"{most + 1} of them takes {needed / 2**30:.1f} GiB; this machine has {memory / 2**30:.1f} GiB; expected at most {most}"
+        )
 
 
 def _backbone(name: str, options: tuple[Any, ...], inputs: Any, pretrained: bool) -> tuple[Any, str]:

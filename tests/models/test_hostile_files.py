@@ -141,6 +141,15 @@ def test_a_file_that_inflates(saved, tmp_path):
             read(target)
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_large_network_s_file_is_read(saved, tmp_path, monkeypatch, suffix):
+    """What a file really stores may be more than the budget: a network of many stacks."""
+    source = models.save(models.load(saved), tmp_path / f"m{suffix}")
+    monkeypatch.setattr(containers, "MAX_UNPACKED", 1 << 10)
+    assert source.stat().st_size > 1 << 12
+    models.load(source)
+
+
 def test_many_members(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
         for number in range(containers.MAX_MEMBERS + 1):

@@ -7,7 +7,7 @@ import pytest
 
 from pyaed import models
 from pyaed.errors import UserError
-from pyaed.models import zoo
+from pyaed.models import miniresnet, zoo
 
 
 def small(**options):
@@ -25,6 +25,26 @@ def test_miniresnet_from_scratch(version, n_stacks, pooling):
     assert [layer.name for layer in model.layers][-2:] == ["embedding", "new_head"]
     n_trained = sum(variable.path.endswith(("gamma", "beta", "kernel", "bias")) for variable in model.variables)
     assert len(model.trainable_variables) == n_trained
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_any_number_of_stacks_that_the_memory_holds(version, monkeypatch):
+    """n_stacks: the estimate by which a machine refuses fits the real number of weights."""
+    model = models.build(small(version=version, n_stacks=4), 3, (64, 50))
+    estimate = miniresnet.training_bytes(4) / miniresnet.BYTES_A_WEIGHT
+    assert model.count_params() == pytest.approx(estimate, rel=0.02)
+    monkeypatch.setattr(zoo, "memory_bytes", lambda: miniresnet.training_bytes(4))
+    zoo.check(small(n_stacks=4), (64, 50))
+    with pytest.raises(
+        UserError, match=r"n_stacks is 5: .* 5 of them takes 0\.5 GiB.*has 0\.1 GiB; expected at most 4"
+    ):
+        zoo.check(small(n_stacks=5), (64, 50))
+
+
+def test_seven_narrow_stacks(monkeypatch):
+    monkeypatch.setattr(miniresnet, "FIRST_FILTERS", 2)
+    model = models.build(small(n_stacks=7), 3, (64, 50))
+    assert model.get_layer("embedding").output.shape == (None, 128)
 
 
 @pytest.mark.parametrize("size", [256, 512, 1024])
@@ -86,7 +106,10 @@ def test_bad_shapes(shape):
         ({"name": "yamnett"}, {}, "did you mean 'yamnet'"),
         ({"name": None}, {}, "expected one of yamnet, miniresnet"),
         ({"version": "v3"}, {}, "expected one of v1, v2"),
-        ({"n_stacks": 7}, {}, "n_stacks is 7, expected a whole number from 1 to 6"),
+        ({"n_stacks": -1}, {}, "n_stacks is -1, expected a whole number from 1 on"),
+        ({"n_stacks": 2.5}, {}, "n_stacks is 2.5, expected a whole number from 1 on"),
+        ({"n_stacks": 3, "pretrained_weights": True}, {}, "n_stacks is 3: weights are published for 1 and 2 stacks"),
+        ({"n_stacks": 10**6}, {}, "n_stacks is 1000000: .* expected at most"),
         ({"pooling": "average"}, {}, "expected one of None, avg, max"),
         ({"name": "yamnet", "embedding_size": 255}, {"input_shape": (64, 96)}, "expected one of 256, 512, 1024"),
         ({"name": "yamnet"}, {"input_shape": (64, 50)}, "64 mels x 96 frames"),
