@@ -218,6 +218,8 @@ class Training(Section):
     ] = {"Adam": {"learning_rate": 0.001}}
     callbacks: dict[str, dict[str, Any] | None] | None = None
     trained_model_path: PathText | None = None
+    # pyaed: the models also as best_model.h5, best_augmented_model.h5 and last_augmented_model.h5, as ST's zoo calls them
+    h5_copies: bool = False
 
 
 class Quantization(Section):

@@ -170,6 +170,7 @@ def _settings(config: Config) -> "TrainingSettings":
         callbacks=section.callbacks,
         resume_training_from=section.resume_training_from,
         trained_model_path=section.trained_model_path,
+        h5_copies=section.h5_copies,
         augmentation=config.data_augmentation,
         seed=config.general.global_seed,
         shuffle=config.dataset.shuffle,
@@ -218,7 +219,8 @@ def _choose_thresholds(result: "Training", settings: ModelMetadata, validation: 
     )
     scores = evaluation.clip_decisions(probabilities, validation.clip_index, len(clips), multi_label=True).scores
     thresholds = tuple(evaluation.best_thresholds(validation.clip_targets(n_classes) > 0, scores))
-    artefact.write(result.best_model, replace(settings, class_thresholds=thresholds))
+    for path in (result.best_model, *result.copies):
+        artefact.write(path, replace(settings, class_thresholds=thresholds))
     shown = ", ".join(f"{name} {value:.3f}" for name, value in zip(settings.class_names, thresholds))
     log.info("thresholds with the largest F1 on the validation clips: %s", shown)
 

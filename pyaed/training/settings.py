@@ -19,6 +19,8 @@ class TrainingSettings:
         The `last_model.keras` of a training to go on with: model, optimizer and the callbacks' counters are its own.
     trained_model_path : path, optional
         Gets a copy of the best model.
+    h5_copies : bool
+        Write the models also as `.h5` under the names that ST's zoo gives them. The augmentation is no part of any model.
     augmentation : mapping or object, optional
         The section `data_augmentation`.
     seed : int
@@ -37,6 +39,7 @@ class TrainingSettings:
     callbacks: Mapping[str, Mapping[str, Any] | None] | None = None
     resume_training_from: str | os.PathLike[str] | None = None
     trained_model_path: str | os.PathLike[str] | None = None
+    h5_copies: bool = False
     augmentation: object = None
     seed: int = 0
     shuffle: bool = True

@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 FIGURES = ("loss", "accuracy")
 VALIDATION_FIGURES = ("val_loss", "val_accuracy", "val_clip_accuracy")
 
+#: What ST's zoo calls the best and the last epoch's model.
+BEST_COPIES = ("best_model.h5", "best_augmented_model.h5")
+LAST_COPIES = ("last_augmented_model.h5",)
+
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +47,8 @@ class Training:
     history : list of dict
         One row an epoch: epoch (from 1), learning_rate, loss, accuracy, and with a validation set val_loss,
         val_accuracy (patches) and val_clip_accuracy.
+    copies : tuple of Path
+        Further files of the best model: `trained_model_path`, `h5_copies`.
     best_epoch : int
         Counted from 1.
     monitor : str
@@ -52,6 +58,7 @@ class Training:
     model: Any
     best_model: Path
     last_model: Path
+    copies: tuple[Path, ...]
     history: list[dict[str, float]]
     best_epoch: int
     monitor: str
@@ -82,7 +89,7 @@ def train(
     metadata : ModelMetadata
         Written into the models; `features`, `class_names` and `multi_label` are used.
     out_dir : path-like
-        Gets ``<saved_models_dir>/best_model.keras`` and ``last_model.keras``, ``<logs_dir>/train_metrics.csv`` and
+        Gets ``<saved_models_dir>/best_model.keras`` and ``last_model.keras`` (and `h5_copies`), ``<logs_dir>/train_metrics.csv`` and
         ``training_curves.png``.
 
     Returns
@@ -179,6 +186,8 @@ class _Epochs:
         self.first_epoch = state.epoch
         models_dir, logs_dir = folder / settings.saved_models_dir, folder / settings.logs_dir
         self.best_path, self.last_path = models_dir / "best_model.keras", models_dir / "last_model.keras"
+        self.best_copies = [models_dir / name for name in BEST_COPIES if settings.h5_copies]
+        self.last_copies = [models_dir / name for name in LAST_COPIES if settings.h5_copies]
         self.csv_path = logs_dir / "train_metrics.csv"
         self.figures = list(FIGURES if validation is None else FIGURES + VALIDATION_FIGURES)
         self.callbacks = callbacks.make(settings.callbacks, self.figures, optimizer)
@@ -238,11 +247,19 @@ class _Epochs:
         self.model.set_weights(self.best_weights)
         if state.best_epoch <= self.first_epoch:  # resumed, and no epoch was better
             save(self.model, self.best_path, self.metadata)
+            self._copy(self.best_copies)
         plot_history(state.history, state.best_epoch, self.folder / "training_curves.png")
+        copies = [*self.best_copies]
         if settings.trained_model_path:
-            save(self.model, settings.trained_model_path, self.metadata)
-        log.info("best epoch %d by %s: %s", state.best_epoch, self.monitor, self.best_path)
-        return Training(self.model, self.best_path, self.last_path, state.history, state.best_epoch, self.monitor)
+            copies.append(Path(settings.trained_model_path))
+            self._copy(copies[-1:])
+        log.info(
+            "best epoch %d by %s: %s (for ST's %s); last epoch: %s (for ST's %s)",
+            state.best_epoch, self.monitor, self.best_path, ", ".join(BEST_COPIES), self.last_path, ", ".join(LAST_COPIES),
+        )  # fmt: skip
+        return Training(
+            self.model, self.best_path, self.last_path, tuple(copies), state.history, state.best_epoch, self.monitor
+        )
 
     def _restore(self, logs: Mapping[str, float] | None = None) -> None:
         self.state.give(self.callbacks)
@@ -279,10 +296,16 @@ class _Epochs:
             state.best_score, state.best_epoch = score, epoch + 1
             self.best_weights = self.model.get_weights()
             save(self.model, self.best_path, self.metadata, asdict(state))
+            self._copy(self.best_copies)
         swap_averages(self.model)  # the last one goes on from its own weights
         save(self.model, self.last_path, self.metadata, asdict(state))
+        self._copy(self.last_copies)
         write_history(self.csv_path, state.history)
         self.tensorboard(row)
+
+    def _copy(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            save(self.model, path, self.metadata)
 
     def _score(self, row: Mapping[str, float]) -> list[float]:
         """Of epochs with equal figures the one with the lower validation loss is the better one."""

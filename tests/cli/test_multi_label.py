@@ -63,11 +63,14 @@ def settings(folder, run, **dataset):
 
 def test_all_the_way_to_the_int8_model_and_its_events(folder, tmp_path):
     tree = settings(folder, tmp_path / "run", test_folds=[3], validation_folds=[2])
+    tree["training"] |= {"h5_copies": True, "trained_model_path": str(tmp_path / "mine.keras")}
     run = operations.start(config.parse(tree), (), "chain_tqe")
     operations.run_mode(run, "chain_tqe")
     carried = artefact.read(run.quantized_model)
     assert carried.multi_label
     assert len(carried.class_thresholds) == 3
+    for copy in (tmp_path / "mine.keras", tmp_path / "run/saved_models/best_model.h5"):
+        assert artefact.read(copy).class_thresholds == carried.class_thresholds
     assert carried == artefact.ModelMetadata.from_json(carried.to_json())
     assert run.reports["float"].mean_average_precision > 0.5
     report = json.loads((tmp_path / "run/evaluation/int8_engine_report.json").read_text())

@@ -213,6 +213,28 @@ def test_trained_model_path(tmp_path):
     assert artefact.read(copy) == description()
 
 
+def test_h5_copies_as_the_zoo_calls_them(tmp_path, caplog):
+    """h5_copies: best_model.h5 and best_augmented_model.h5 are the best model, last_augmented_model.h5 the last one."""
+    caplog.set_level(logging.INFO)
+    result = run(tmp_path, epochs=3, h5_copies=True)
+    folder = tmp_path / "saved_models"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "best_augmented_model.h5", "best_model.h5", "best_model.keras", "last_augmented_model.h5", "last_model.keras",
+    ]  # fmt: skip
+    for name, ours in (
+        ("best_model.h5", result.best_model),
+        ("best_augmented_model.h5", result.best_model),
+        ("last_augmented_model.h5", result.last_model),
+    ):
+        for a, b in zip(models.load(folder / name).get_weights(), models.load(ours).get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert artefact.read(folder / name) == description()
+    assert set(result.copies) == {folder / "best_model.h5", folder / "best_augmented_model.h5"}
+    assert f"{result.best_model} (for ST's best_model.h5, best_augmented_model.h5)" in caplog.text
+    assert f"{result.last_model} (for ST's last_augmented_model.h5)" in caplog.text
+    assert run(tmp_path / "plain", epochs=1).copies == ()
+
+
 def test_diverging_training_stops(tmp_path):
     with pytest.raises(UserError, match=r"lower the learning_rate"):
         run(tmp_path, epochs=20, optimizer={"SGD": {"learning_rate": 1e30}})
