@@ -29,7 +29,8 @@ enum {
   AED_PROBLEM_UART = 1 << 7,
   AED_PROBLEM_COUNTER = 1 << 8,
   AED_PROBLEM_WATCHDOG = 1 << 9,
-  AED_PROBLEM_CRYSTAL = 1 << 10, /* the oscillator runs free */
+  AED_PROBLEM_CRYSTAL = 1 << 10,    /* the oscillator runs free */
+  AED_PROBLEM_MICROPHONE = 1 << 11, /* it had to be started again since `listen` or `record` */
 };
 
 /* What a fault handler saw: the exception's number, the stacked registers, the fault registers. */
@@ -101,9 +102,10 @@ void aed_board_clear_cache_counters(void);
 
 /* Since the microphone was started. */
 typedef struct {
-  uint32_t lost;        /* samples that nobody took in time */
-  uint32_t saturations; /* blocks (16 ms) in which the filter's output was clipped */
+  uint32_t lost;        /* samples that nobody took in time, or never came */
+  uint32_t saturations; /* blocks (256 samples) in which the filter's output was clipped */
   uint32_t errors;      /* overruns inside the hardware, DMA errors */
+  uint32_t restarts;    /* times that it went silent and was started again */
 } aed_board_microphone;
 
 /* Start the microphone at a rate in Hz. 0 when the board
@@ -111,7 +113,8 @@ typedef struct {
 int32_t aed_board_microphone_start(uint32_t rate);
 void aed_board_microphone_stop(void);
 
-/* Samples that have arrived, at most n of them. Never waits. */
+/* Samples that have arrived, at most n of them, with zeros in the place of those that were lost:
+ * positions keep time. Never waits. */
 size_t aed_board_microphone_read(int16_t *pcm, size_t n);
 void aed_board_microphone_get_counters(aed_board_microphone *counters);
 

@@ -1,8 +1,9 @@
 """A small model of the STM32U585 for Unicorn: the chip's real image runs on it, every register access is checked.
 
-It has the ready flags, USART1, the microphone's filter and its DMA channel, faults and interrupts; no cycles and no timing.
-A write to a register that is not in `REGISTERS`, or that sets a bit which does not exist there, is an error, and so is a
-step out of order (`_rules`). Flash can't be written.
+It has the ready flags, USART1, the microphone's filter and its DMA channel, faults and interrupts. It has no timing, but for
+what waits: every look at a register takes 100 cycles. A write to a register that is not in `REGISTERS`, or that sets a bit
+which does not exist there, is an error, and so is a step out of order (`_rules`). What the chip ignores, the model
+ignores and calls an error. Numbers like 17.4.4 are sections of the reference manual RM0456. Flash can't be written.
 """
 
 import struct
@@ -32,6 +33,7 @@ ENABLES_1, ENABLES_2, ENABLES_3 = 1 << 31 | 1 << 8, 3 << 30, 1 << 31  # clocks o
 #: name -> (address, bits that exist, value after reset)
 REGISTERS = {
     "RCC_CR": (RCC, 0x3F0334FF, 0x35),
+    "RCC_ICSCR1": (RCC + 0x08, 0xFF800000, 0x44000000),
     "RCC_CFGR1": (RCC + 0x1C, 0xF, 0),
     "RCC_CFGR2": (RCC + 0x20, 0x77F, 0),
     "RCC_CFGR3": (RCC + 0x24, 0x70, 0),
@@ -41,13 +43,14 @@ REGISTERS = {
     "RCC_PLL1FRACR": (RCC + 0x38, 0xFFF8, 0),
     "RCC_PLL3DIVR": (RCC + 0x44, 0x7F7FFFFF, 0x01010280),
     "RCC_PLL3FRACR": (RCC + 0x48, 0xFFF8, 0),
+    "RCC_AHB3RSTR": (RCC + 0x6C, 1 << 10, 0),
     "RCC_AHB1ENR": (RCC + 0x88, ENABLES_1 | 1 | 1 << 3, ENABLES_1),
     "RCC_AHB2ENR1": (RCC + 0x8C, ENABLES_2 | 0x1FF, ENABLES_2),
     "RCC_AHB3ENR": (RCC + 0x94, ENABLES_3 | 1 << 2 | 1 << 10, ENABLES_3),
     "RCC_APB2ENR": (RCC + 0xA4, 1 << 14, 0),
     "RCC_CCIPR1": (RCC + 0xE0, 3, 0),
     "RCC_CCIPR3": (RCC + 0xE8, 7 << 16, 0),
-    "RCC_BDCR": (RCC + 0xF0, 0x19, 0),
+    "RCC_BDCR": (RCC + 0xF0, 0x99, 0),
     "RCC_CSR": (RCC + 0xF4, 0x7F << 25 | 1 << 23 | 0xFF00, 0x4400 | 1 << 26),
     "PWR_CR3": (PWR + 0x08, 2, 0),
     "PWR_VOSR": (PWR + 0x0C, 0x7C000, 1 << 15),
@@ -96,6 +99,10 @@ REGISTERS = {
     "SYST_LOAD": (0xE000E014, 0xFFFFFF, 0),
     "SYST_VAL": (0xE000E018, 0xFFFFFF, 0),
     "NVIC_ISER1": (0xE000E104, 0xFFFFFFFF, 0),
+    "NVIC_ICER1": (0xE000E184, 0xFFFFFFFF, 0),
+    "NVIC_ICPR1": (0xE000E284, 0xFFFFFFFF, 0),
+    "NVIC_IPR8": (0xE000E420, 0xF0F0F0F0, 0),
+    "NVIC_IPR15": (0xE000E43C, 0xF0F0F0F0, 0),
     "SCB_VTOR": (0xE000ED08, 0xFFFFFF80, 0),
     "SCB_AIRCR": (0xE000ED0C, 0xFFFF0704, 0),
     "SCB_SHCSR": (0xE000ED24, 0xF0000, 0),
@@ -122,12 +129,15 @@ NAMES = {address: name for name, (address, _, _) in REGISTERS.items()}
 
 #: Ready flags: (register, bit) follows (register, bit).
 READY = {
+    ("RCC_CR", 2): ("RCC_CR", 0),
     ("RCC_CR", 25): ("RCC_CR", 24),
     ("RCC_CR", 29): ("RCC_CR", 28),
     ("RCC_BDCR", 1): ("RCC_BDCR", 0),
+    ("RCC_BDCR", 11): ("RCC_BDCR", 7),
     ("PWR_VOSR", 14): ("PWR_VOSR", 18),
     ("PWR_VOSR", 15): ("PWR_VOSR", 17),
     ("PWR_SVMSR", 1): ("PWR_CR3", 1),
+    ("PWR_SVMSR", 15): ("PWR_VOSR", 17),
     ("RCC_CFGR1", 2): ("RCC_CFGR1", 0),
     ("RCC_CFGR1", 3): ("RCC_CFGR1", 1),
     ("USART1_ISR", 21): ("USART1_CR1", 3),
@@ -137,6 +147,17 @@ READY = {
     ("ADF1_CKGCR", 31): ("ADF1_CKGCR", 0),
     ("ADF1_SITFCR", 31): ("ADF1_SITFCR", 0),
     ("ADF1_DFLTCR", 31): ("ADF1_DFLTCR", 0),
+}
+LOOK = 100  # cycles
+WATCHDOG_UPDATE = 33 * 160_000  # cycles until a watchdog's registers are taken over, at most (61.4.1)
+DMA_SUSPENDED, DMA_FATAL = 1 << 13, 7 << 10
+ADF_FIELDS = {  # a part's registers, which are locked while it is active (40.4.13); bits that are free
+    "ADF1_CKGCR": ("ADF1_CKGCR", 1 << 31 | 1),
+    "ADF1_SITFCR": ("ADF1_SITFCR", 1 << 31 | 1),
+    "ADF1_DFLTCR": ("ADF1_DFLTCR", 1 << 31 | 1),
+    "ADF1_BSMXCR": ("ADF1_DFLTCR", 0),
+    "ADF1_DFLTCICR": ("ADF1_DFLTCR", 0x3F << 20),
+    "ADF1_DFLTRSFR": ("ADF1_DFLTCR", 0),
 }
 UNIQUE_ID = (0x00340021, 0x3331510D, 0x39383236)
 USART1_IRQ, DMA_IRQ, SYSTICK = 16 + 61, 16 + 35, 15
@@ -206,6 +227,9 @@ class Chip:
         self.was_reset = False
         self._fault = None
         self._cycles = 0
+        self._ticks = self._tick_start = 0
+        self._watchdog_busy = 0  # cycles at which its registers will have been taken over
+        self._dma_broken = self._adf_was_reset = False
         for register in (arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_IPSR):
             self.uc.reg_write(register, 0)
         self.uc.reg_write(arm.UC_ARM_REG_SP, self.vectors[0])
@@ -222,6 +246,7 @@ class Chip:
             self.errors.append(f"read of {size} bytes at {base + offset:#x}")
             return 0
         value = self.values[name]
+        self._cycles += LOOK
         for (register, bit), source in READY.items():
             if register == name and (register, bit) not in self.stuck:
                 value = value & ~(1 << bit) | self._bit(*source) << bit
@@ -230,12 +255,15 @@ class Chip:
         elif name == "USART1_RDR" and self.received:
             value = self.received.popleft()
         elif name == "DWT_CYCCNT" and self._bit("DEMCR", 24) and self._bit("DWT_CTRL", 0):
-            self._cycles += 100
             value = 0 if (name, 0) in self.stuck else self._cycles & 0xFFFFFFFF
+        elif name == "SYST_VAL":  # a tick that is due has not come before its handler has run
+            value = max(self.values["SYST_LOAD"] - self._since_tick(), 0)
+        elif name == "ADF1_DFLTCR":
+            value &= ~1  # DFLTEN can only be written (40.8.5)
         elif name == "ICACHE_SR" and (name, 0) in self.stuck:
             value = 1
-        elif name == "IWDG_SR" and (name, 0) in self.stuck:
-            value = 7
+        elif name == "IWDG_SR" and ((name, 0) in self.stuck or self._cycles < self._watchdog_busy):
+            value = 3
         return value
 
     def _write(self, uc, offset: int, size: int, value: int, base: int) -> None:
@@ -250,6 +278,8 @@ class Chip:
             self.errors.append(f"{name} = {value:#x}: sets a bit that does not exist")
         self.writes.append((name, value))
         self._rules(name, before, value)
+        if name == "RCC_CR" and self._bit("RCC_CFGR1", 1):
+            value |= before & 1 << 24  # PLL1 as the system's clock stays on (11.8.1)
         self.values[name] = value & ~flags | before & flags
         if name == "USART1_TDR":
             self.sent.append(value & 0xFF)
@@ -262,11 +292,33 @@ class Chip:
             self.values[name] = before & ~clear
         elif name == "DMA_CFCR":
             self.values["DMA_CSR"] &= ~value
+        elif name == "SYST_VAL":
+            self._tick_start = self._cycles - self._ticks * (self.values["SYST_LOAD"] + 1)
+        elif name == "NVIC_ICER1":
+            self.values["NVIC_ISER1"] &= ~value
+        elif name == "RCC_AHB3RSTR" and value & 1 << 10:
+            self._adf_was_reset = True
+            self.values |= {n: REGISTERS[n][2] for n in REGISTERS if n.startswith("ADF1_")}
+        elif name in ("IWDG_PR", "IWDG_RLR"):
+            self._watchdog_busy = self._cycles + WATCHDOG_UPDATE
         elif name == "DMA_CCR":
-            self.values[name] &= ~6  # RESET and SUSP fall back by themselves
+            self.values[name] = self._channel(before, value)
         elif name == "SCB_AIRCR" and value & 4:
             self.was_reset = True
             uc.emu_stop()
+
+    def _channel(self, before: int, value: int) -> int:
+        """What a write to the DMA channel's CCR leaves there (17.4.3, 17.4.4, 17.8.9)."""
+        v = self.values
+        if value & 4 and before & 1 and ("DMA_CSR", 13) not in self.stuck:
+            v["DMA_CSR"] |= DMA_SUSPENDED
+        rests = not before & 1 or v["DMA_CSR"] & DMA_SUSPENDED
+        if value & 2 and rests:
+            self._dma_broken = False
+            return value & ~7
+        if before & 1:
+            return value & ~2 | 1
+        return value & ~6
 
     def _rules(self, name: str, before: int, value: int) -> None:
         """Order, and bits that must stay."""
@@ -276,6 +328,73 @@ class Chip:
         ready = {flag for flag in READY if self._bit(*READY[flag]) and flag not in self.stuck}
         rules = [
             (name == "RCC_CR" and rose & 1 << 24, ("PWR_VOSR", 14) in ready, "PLL1 on before the booster is ready"),
+            (
+                name == "RCC_CR" and before & ~value & 1 << 24,
+                not self._bit("RCC_CFGR1", 1),
+                "PLL1 switched off while it is the system's clock (11.8.1)",
+            ),
+            (name == "RCC_CFGR1", ("RCC_CR", 2) in ready, "switched without an oscillator to fall back on"),
+            (
+                name == "PWR_VOSR" and rose & 1 << 18,
+                ("PWR_SVMSR", 15) in ready,
+                "booster on before the supply is there",
+            ),
+            (
+                name == "RCC_CR" and rose & 1 << 3,
+                ("RCC_BDCR", 11) in ready,
+                "MSI follows a crystal that the system doesn't get: LSESYSEN (11.4.7)",
+            ),
+            (name == "RCC_BDCR" and fell_or_rose & 3 << 3, ("RCC_BDCR", 1) not in ready, "drive of a running crystal"),
+            (
+                name in ("RCC_PLL1FRACR", "RCC_PLL3FRACR") and value,
+                not v.get(name[:8] + "CFGR", 0) & 1 << 4,
+                "a fraction is taken over when its enable bit rises (11.8.9)",
+            ),
+            (
+                name == "FLASH_ACR" and value & 15 >= 4,
+                not value & 1 << 8,
+                "prefetch with four wait states can hang a Stop mode (ES0499 2.2.26)",
+            ),
+            (
+                name == "IWDG_KR" and value == 0xAAAA and self._watchdog_busy,
+                self._cycles >= self._watchdog_busy or ("IWDG_SR", 0) in self.stuck,
+                "refreshed before its registers were taken over (61.4)",
+            ),
+            (
+                name == "DMA_CCR" and value & 2,
+                not before & 1 or v["DMA_CSR"] & DMA_SUSPENDED or value & 4,
+                "RESET of a channel that is neither suspended nor off does nothing (17.4.4)",
+            ),
+            (
+                name == "DMA_CCR" and before & 1 and not value & 1,
+                value & 2 and v["DMA_CSR"] & DMA_SUSPENDED,
+                "EN = 0 is ignored (17.8.9)",
+            ),
+            (name == "DMA_CCR" and rose & 1, not self._dma_broken, "on again after an error without RESET (17.4.16)"),
+            (name == "DMA_CCR" and rose & 1, not v["DMA_CSR"] & 0x7F00, "on with flags of the run before (17.7)"),
+            (
+                name.startswith("DMA_C") and name[5:] in ("TR1", "TR2", "BR1", "SAR", "DAR", "LLR", "LBAR"),
+                not self._bit("DMA_CCR", 0),
+                "a running channel's register is read-only (17.8.9)",
+            ),
+            (
+                name in ADF_FIELDS and fell_or_rose & ~ADF_FIELDS.get(name, ("", 0))[1],
+                name not in ADF_FIELDS or not self._bit(ADF_FIELDS[name][0], 0),
+                "locked while its part is active (40.4.13)",
+            ),
+            (name == "ADF1_CKGCR" and rose & 1, self._adf_was_reset, "ADF1 without its reset pulse (40.7.2)"),
+            (
+                name == "ADF1_CKGCR" and before & ~value & 1,
+                not self._bit("ADF1_SITFCR", 0),
+                "the clock stopped before the interface (40.4.13)",
+            ),
+            (
+                name == "ADF1_SITFCR" and rose & 1,
+                ("ADF1_CKGCR", 31) in ready and not self._bit("ADF1_CKGCR", 4),
+                "the interface on without a running clock (40.4.3)",
+            ),
+            (name == "ADF1_DFLTCR" and rose & 1, ("ADF1_SITFCR", 31) in ready, "the filter on before its interface"),
+            (name == "ADF1_DFLTCR" and rose & 1, self._bit("DMA_CCR", 0), "the filter on before its DMA channel"),
             (name == "PWR_VOSR" and rose & 1 << 18, ("PWR_VOSR", 15) in ready, "booster on before the voltage range"),
             (
                 name == "PWR_VOSR" and rose & 1 << 18,
@@ -377,6 +496,9 @@ class Chip:
             self.pc += 2
         self.uc.reg_write(arm.UC_ARM_REG_PC, self.pc)
         context, pc = self.uc.context_save(), self.pc
+        if number == SYSTICK:
+            self._ticks += 1
+            self._cycles += max(-self._since_tick(), 0)
         self._push_frame()
         self.uc.reg_write(arm.UC_ARM_REG_LR, RETURN | 1)
         self.uc.reg_write(arm.UC_ARM_REG_IPSR, number)
@@ -390,6 +512,8 @@ class Chip:
     def run(self) -> None:
         """Run until the image sleeps or resets."""
         self._go()
+        if not self.was_reset:
+            self._tick()
 
     def receive(self, data: bytes, piece: int = FIFO) -> None:
         """Let bytes arrive, a FIFO at a time, and run until the image sleeps again."""
@@ -402,9 +526,9 @@ class Chip:
 
     def hear(self, half: bytes) -> None:
         """Let the microphone's DMA channel fill the next half of its buffer and raise its interrupt."""
+        self._tick()
         v = self.values
-        assert v["ADF1_GCR"] & 1, "the filter was not triggered"
-        assert v["ADF1_DFLTCR"] & 1, "the filter is off"
+        assert v["ADF1_DFLTCR"] & 0x31 == 1, "the filter is off, or waits for a trigger"
         assert v["DMA_CCR"] & 1, "the DMA channel is off"
         assert self.values["NVIC_ISER1"] >> 3 & 1, "the interrupt is not enabled"
         if v["DMA_CBR1"] == 0:  # the first act: fetch the node
@@ -417,6 +541,39 @@ class Chip:
         self.uc.mem_write(v["DMA_CDAR"] + self._half * size, half)
         v["DMA_CSR"] |= 1 << (8 if self._half else 9)
         self._half ^= 1
+        self.interrupt(DMA_IRQ)
+
+    def microseconds(self) -> float:
+        """Time since the start, as the image's own clock has it."""
+        load = self.values["SYST_LOAD"] + 1
+        return (self._ticks * load + min(self._since_tick(), load - 1)) / 160
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time go by: ticks, and nothing else."""
+        self._cycles += round(seconds * 160_000_000)
+        self._tick()
+
+    def _since_tick(self) -> int:
+        return self._cycles - self._ticks * (self.values["SYST_LOAD"] + 1) - self._tick_start
+
+    def _tick(self) -> None:
+        """Run the tick's handler as often as its counter has passed zero."""
+        while self.values["SYST_CTRL"] == 7 and self._since_tick() > self.values["SYST_LOAD"]:
+            self.interrupt(SYSTICK)
+
+    def write(self, name: str, value: int) -> None:
+        """Write a register as an image would."""
+        self._write(self.uc, REGISTERS[name][0], 4, value, 0)
+
+    def read(self, name: str) -> int:
+        """Read a register as an image would."""
+        return self._read(self.uc, REGISTERS[name][0], 4, 0)
+
+    def break_dma(self, flag: int) -> None:
+        """Let the microphone's DMA channel meet an error, 10 DTEF, 11 ULEF or 12 USEF (17.4.16): it is off then."""
+        self.values["DMA_CCR"] &= ~1
+        self.values["DMA_CSR"] |= 1 << flag
+        self._dma_broken = True
         self.interrupt(DMA_IRQ)
 
     def poke(self, symbol: str, code: bytes) -> None:

@@ -11,12 +11,17 @@
  * few milliseconds at 160 MHz, a tenth of a second at 4 MHz). */
 int32_t aed_wait(volatile const uint32_t *address, uint32_t mask, uint32_t value);
 
+/* The same for a number of the cycle counter's ticks, which must be running. */
+int32_t aed_wait_long(volatile const uint32_t *address, uint32_t mask, uint32_t value,
+                      uint32_t ticks);
+
 /* Supply range, booster, PLL, flash, switch, instruction cache, in this order. Returns the core's
  * clock in Hz: AED_CLOCK_FAST, or AED_CLOCK_SLOW after a step that failed. Sets that step's
  * AED_PROBLEM_... bit in *problems. */
 uint32_t aed_clock_start(uint32_t *problems);
 
-/* PLL3 for the microphone: 15.36 MHz on its Q output. 0 when it doesn't lock. */
+/* PLL3 for the microphone: 15.36 MHz on its Q output, to a millionth of the crystal where the
+ * oscillator follows that. 0 when it doesn't lock. */
 int32_t aed_clock_start_audio(void);
 
 #endif

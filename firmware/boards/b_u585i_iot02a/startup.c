@@ -123,7 +123,10 @@ __attribute__((naked)) void aed_fault_entry(void) {
 
 void aed_fault(const uint32_t *frame, uint32_t exception) {
   const uintptr_t at = (uintptr_t)frame;
-  const int32_t readable = at >= (uintptr_t)aed_stack_start && at + 32 <= (uintptr_t)aed_stack_end;
+  /* The core stacks nothing when the stack is what ran over, or what failed. */
+  const int32_t readable = at >= (uintptr_t)aed_stack_start &&
+                           at + 32 <= (uintptr_t)aed_stack_end &&
+                           (SCB_CFSR & SCB_CFSR_NO_FRAME) == 0;
   record.fault = (aed_board_fault){
       .exception = exception,
       .pc = readable ? frame[6] : 0, /* r0 r1 r2 r3 r12 lr pc xpsr */

@@ -71,6 +71,7 @@ int32_t aed_uart_is_empty(void) {
 void aed_uart_write(const uint8_t *data, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (!aed_wait(&USART1_ISR, USART_ISR_TXE, USART_ISR_TXE)) {
+      errors++; /* the rest isn't sent */
       return;
     }
     USART1_TDR = data[i];
