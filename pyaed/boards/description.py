@@ -162,6 +162,26 @@ def find_board(name: str, key: str = "") -> BoardDescription:
     return spellings[name.lower()]
 
 
+def check_rate(board: BoardDescription, rate: int) -> None:
+    """Refuse a board whose microphone doesn't deliver `rate`, in Hz; an image for it would never hear anything.
+
+    A board without a microphone gets its sound from the host, at any rate.
+
+    Raises
+    ------
+    UserError
+        With the microphone's rates and the nearest one.
+    """
+    if board.microphone is None or rate in board.microphone.sample_rates:
+        return
+    rates = board.microphone.sample_rates
+    closest = min(rates, key=lambda known: abs(known - rate))
+    raise UserError(
+        f"preprocessing.target_rate is {rate} Hz, but the microphone of {board.name} gives "
+        f"{', '.join(map(str, rates))} Hz: train a model with one of these, {closest} is the nearest"
+    )
+
+
 def emulated_board(board: BoardDescription) -> BoardDescription:
     """Return the board whose emulator runs images of `board`: itself, or the one that stands in for it.
 

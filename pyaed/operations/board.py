@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pyaed import text
 from pyaed.artefact import ModelMetadata
-from pyaed.boards import emulated_board, find_board
+from pyaed.boards import check_rate, emulated_board, find_board
 from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.files import write_text
@@ -51,6 +51,9 @@ def deploy_boards(run: Run) -> None:
     """Build the configured board's image and, of the same sources, the emulated board's: it runs where no board is."""
     from pyaed import deploy as service
 
+    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    hardware = run.config.deployment.hardware_setup
+    check_rate(find_board(hardware.board), model_settings(run, path).features.sample_rate)
     deploy(run)
     described = run.built().board
     if described.emulator is None and described.emulated_by is not None:

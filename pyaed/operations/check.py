@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pyaed.boards import find_board
+from pyaed.boards import check_rate, find_board
 from pyaed.config import Config, parts, uses
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.operations.run import model_path
@@ -31,7 +31,9 @@ def check(config: Config) -> list[str]:
     if config.general.model_path:
         model_path(config.general.model_path)
     if "deployment" in parts(mode):
-        find_board(config.deployment.hardware_setup.board, "deployment.hardware_setup.board")
+        board = find_board(config.deployment.hardware_setup.board, "deployment.hardware_setup.board")
+        if config.general.model_path is None:  # else the model's file says its rate
+            check_rate(board, spec.sample_rate)
     if "benchmarking" in parts(mode):
         find_board(config.benchmarking.board, "benchmarking.board")
     paths: dict[str, str | None] = {"general.model_path": config.general.model_path}

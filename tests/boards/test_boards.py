@@ -6,7 +6,7 @@ import pytest
 from support import images
 
 from pyaed import deploy
-from pyaed.boards import boards, emulated_board, find_board
+from pyaed.boards import boards, check_rate, emulated_board, find_board
 from pyaed.boards.emulator import Emulator
 from pyaed.errors import UserError
 
@@ -32,6 +32,16 @@ def test_spellings():
     assert emulated_board(find_board("mps2_an505")).name == "mps2_an505"
     with pytest.raises(UserError, match=r"board 'b_u585' is not known; boards: .*b_u585i_iot02a"):
         find_board("b_u585")
+
+
+def test_a_rate_that_the_microphone_does_not_have():
+    for rate in (16000, 32000, 48000):
+        check_rate(find_board("b_u585i_iot02a"), rate)
+    check_rate(find_board("mps2_an505"), 22050)
+    with pytest.raises(
+        UserError, match=r"target_rate is 22050 Hz.*b_u585i_iot02a gives 16000, 32000, 48000.*16000 is the nearest"
+    ):
+        check_rate(find_board("b_u585i_iot02a"), 22050)
 
 
 def test_a_new_folder_is_a_new_board(folder):

@@ -64,3 +64,19 @@ def test_a_mistake_is_the_same_for_check_and_train(tmp_path, monkeypatch, name):
 def test_cases(shared, name):
     (folder,) = (shared / "cases").glob("09-*")
     assert pyaed("config", "check", f"{name}.yaml", cwd=folder).code == 2
+
+
+def test_a_rate_that_no_microphone_of_the_board_has():
+    deployment = {"hardware_setup": {"board": "B-U585I-IOT02A"}}
+    features = {"n_fft": 1024, "window_length": 1024, "patch_length": 50}
+    tree = {
+        **TREE,
+        "feature_extraction": features,
+        "operation_mode": "chain_qd",
+        "deployment": deployment,
+        "preprocessing": {"target_rate": 22050},
+    }
+    with pytest.raises(UserError, match="microphone of b_u585i_iot02a gives 16000, 32000, 48000 Hz"):
+        operations.check(config.parse(tree))
+    tree["preprocessing"] = {"target_rate": 32000}
+    operations.check(config.parse(tree))
