@@ -5,6 +5,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pyaed.boards import emulated_board, find_board
+from pyaed.detector import DetectorSettings
 from pyaed.dsp import FeatureSpec, feature_hash
 from pyaed.errors import UserError
 from pyaed.files import write_text
@@ -64,7 +65,9 @@ def benchmark(
     with Board(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as board:
         if port:
             check_identity(board.identify(), program.hash, feature_hash(settings.features), None)
-        result = service.benchmark(board, settings.features.patch_hop, program.table(), runs)
+        # What the board does when it listens: its patches follow each other as deployment.detector says.
+        listening = DetectorSettings.from_settings(settings, run.config.deployment.detector).features
+        result = service.benchmark(board, listening.patch_hop, program.table(), runs)
     run.costs = {f"{result.unit} per patch": result.per_patch}
     if (seconds := result.inference_seconds()) is not None:
         run.costs["measured inference ms"] = 1e3 * seconds

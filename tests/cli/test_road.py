@@ -81,11 +81,20 @@ def test_verify_and_benchmark(project):
     )  # fmt: skip
     assert result.code == 0, result.err
     assert "agree in every bit" in result.out
-    result = project.pyaed("benchmark", f"general.model_path={project.quantized_model}", "hydra.run.dir=benchmarked")
+    result = project.pyaed(
+        "benchmark", f"general.model_path={project.quantized_model}", "hydra.run.dir=benchmarked",
+        "deployment.detector.overlap=0.9",
+    )  # fmt: skip
     assert result.code == 0, result.err
     assert "instructions" in result.out
     assert "time, not instructions" in result.out
-    rows = json.loads((project.folder / "benchmarked/benchmark.json").read_text())["rows"]
+    found = json.loads((project.folder / "benchmarked/benchmark.json").read_text())
+    features = artefact.read(project.quantized_model).features
+    hop = (
+        features.patch_length - int(0.9 * features.patch_length)
+    ) * features.hop_length  # not the training's: the detector's
+    assert found["patch_seconds"] == pytest.approx(hop / features.sample_rate)
+    rows = found["rows"]
     assert sum(row["share"] for row in rows if row["stage"] == "node") == pytest.approx(1, abs=0.01)
 
 
