@@ -414,12 +414,18 @@ def monitor(
 
 
 @cli.command()
-def doctor() -> None:
+@click.option(
+    "--port", metavar="PORT", help="Ask the board there, too: its clock, last reset, faults; 'auto' finds the ST-LINK."
+)
+@_baudrate
+def doctor(port: str | None, baudrate: int) -> None:
     """Show what is installed and what to do about each gap; exit code 1 when the main road is blocked."""
     from pyaed import doctor as service
 
     text, complete = service.examine()
     show(text)
+    if port is not None:
+        show(service.examine_board(port, baudrate))
     if not complete:
         raise SystemExit(NOT_EQUAL)
 

@@ -123,6 +123,21 @@ CHECKS = (
 )
 
 
+def examine_board(port: str, baudrate: int) -> str:
+    """Return what the board on a port says about itself.
+
+    Raises
+    ------
+    UserError
+        When nobody answers there.
+    """
+    from pyaed.link.board import Board
+    from pyaed.link.health import describe
+
+    with Board(port, baudrate) as board:
+        return describe(board)
+
+
 def examine() -> tuple[str, bool]:
     """Return the table of all checks, and whether everything that the main road needs is there."""
     width = max(len(check.name) for check in CHECKS)

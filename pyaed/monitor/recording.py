@@ -7,8 +7,7 @@ import numpy as np
 from pyaed.errors import UserError
 from pyaed.files import write_wav
 from pyaed.link.board import Board
-
-RATE = 16000
+from pyaed.link.health import say as say_health
 
 
 def level(pcm: np.ndarray) -> tuple[float, float]:
@@ -21,7 +20,7 @@ def level(pcm: np.ndarray) -> tuple[float, float]:
 
 
 def record(path: str | Path, port: str, baudrate: int = 115200, seconds: float = 2.0) -> str:
-    """Record to a WAV file (16 kHz, int16, mono).
+    """Record to a WAV file (the model's rate, int16, mono).
 
     Parameters
     ----------
@@ -48,8 +47,10 @@ def record(path: str | Path, port: str, baudrate: int = 115200, seconds: float =
     if not 0 < seconds <= 3600:
         raise UserError(f"seconds: {seconds}; expected more than 0, at most 3600")
     with Board(port, baudrate) as board:
-        pcm, counters = board.record(round(seconds * RATE), RATE)
-    write_wav(path, pcm, RATE)
+        say_health(board)
+        rate = board.identify().sample_rate  # what its model hears
+        pcm, counters = board.record(round(seconds * rate), rate)
+    write_wav(path, pcm, rate)
     rms, peak = level(pcm)
     words = ", ".join(f"{name} {value}" for name, value in counters.items())
-    return f"{path}: {len(pcm) / RATE:.2f} s, level {rms:.1f} dBFS, peak {peak:.1f} dBFS, average {pcm.mean():.0f}; {words}"
+    return f"{path}: {len(pcm) / rate:.2f} s, level {rms:.1f} dBFS, peak {peak:.1f} dBFS, average {pcm.mean():.0f}; {words}"

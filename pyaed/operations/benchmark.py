@@ -47,6 +47,7 @@ def benchmark(
     """
     from pyaed import nn
     from pyaed.link.board import Board
+    from pyaed.link.health import say as say_health
     from pyaed.measure import benchmark as service
     from pyaed.measure.benchmark_report import as_json, as_text
     from pyaed.measure.verify import check_identity
@@ -65,6 +66,7 @@ def benchmark(
     with Board(port, baudrate, patience=PATIENCE) if port else emulated(run, icount=True) as board:
         if port:
             check_identity(board.identify(), program.hash, feature_hash(settings.features), None)
+            say_health(board)
         # What the board does when it listens: its patches follow each other as deployment.detector says.
         listening = DetectorSettings.from_settings(settings, run.config.deployment.detector).features
         result = service.benchmark(board, listening.patch_hop, program.table(), runs)

@@ -113,6 +113,7 @@ def verify(
     from pyaed import data, nn
     from pyaed.dsp import quantize as quantize_patches
     from pyaed.link.board import Board
+    from pyaed.link.health import say as say_health
     from pyaed.measure.verify import VerifyReport, adversarial_clips, check_identity
     from pyaed.measure.verify import verify as service
 
@@ -144,6 +145,7 @@ def verify(
 
     if port is not None:
         with Board(port, baudrate) as board:
+            say_health(board)
             report = compare(board)
     else:
         deploy_emulated(run, settings=settings)

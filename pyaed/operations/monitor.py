@@ -70,6 +70,7 @@ def monitor(
         What was written.
     """
     from pyaed.link.board import Board
+    from pyaed.link.health import say as say_health
     from pyaed.measure.verify import check_identity
 
     model = run.quantized_model
@@ -84,6 +85,7 @@ def monitor(
             if known is not None:
                 names = known.settings.class_names
                 check_identity(board.identify(), known.hash, feature_hash(known.settings.features), names)
+            say_health(board)
             return _watch(board, known, pcm, record, seconds, real_time)
     deploy_emulated(run)
     with emulated(run) as board:

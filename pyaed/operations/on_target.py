@@ -43,6 +43,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     from pyaed import evaluation
     from pyaed.files import sha256
     from pyaed.link.board import Board
+    from pyaed.link.health import say as say_health
     from pyaed.link.journal import Journal
     from pyaed.measure.verify import check_identity
 
@@ -64,6 +65,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
         Board(port, baudrate, patience=PATIENCE) as board,
     ):
         check_identity(board.identify(), model, feature_hash(settings.features), settings.class_names)
+        say_health(board)
         if len(journal):
             log.info("%s: going on behind %d clips", journal.path, len(journal))
         ask = evaluation.board_predictor(board)
