@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyaed
 from pyaed.artefact import ModelMetadata
-from pyaed.boards import BoardDescription, find_board
+from pyaed.boards import BoardDescription, boards, find_board
 from pyaed.codegen import c_template
 from pyaed.detector import DetectorSettings, c_values, memory_size
 from pyaed.dsp import FeatureSpec
@@ -166,8 +166,8 @@ def generate(
     check_fit(engine_model, spec, board, detector)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        if (folder / board).is_dir():  # the image of before stays until the next one stands
-            shutil.copytree(folder / board, temporary / board)
+        for built in (name for name in boards() if (folder / name).is_dir()):  # until the next image stands
+            shutil.copytree(folder / built, temporary / built)
         engine_model.write(temporary)
         write_features(spec, temporary)
         write_messages_header(temporary)

@@ -42,7 +42,8 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     settings = settings or model_settings(run, path)
     model = quantized_model(run, path, settings, costs_only)
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
-    folder = service.generate(model, settings.features, settings, run.folder / "deployment", board, detector)
+    place = run.folder / ("benchmarking" if costs_only else "deployment")  # what was deployed stays as it is
+    folder = service.generate(model, settings.features, settings, place, board, detector)
     run.image, run.image_of = service.build_image(folder, board, options), (path, board)
     _say(run, run.image)
 

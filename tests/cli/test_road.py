@@ -109,6 +109,19 @@ def test_deploy_builds_the_chips_image_and_the_emulated_one(project):
         assert "warning:" not in (project.folder / "deployed/deployment" / f"build_{board}.log").read_text()
 
 
+def test_no_command_removes_what_another_has_built(project):
+    """`deploy`, then `benchmark` and `verify` in the same folder: the board's image is still there to be flashed."""
+    image = project.folder / "deployed/deployment/b_u585i_iot02a/pyaed.elf"
+    before = image.read_bytes()
+    for command in ("benchmark", "verify"):
+        words = [f"general.model_path={project.quantized_model}", "hydra.run.dir=deployed"]
+        if command == "verify":
+            words += ["-c", project.config, "--clips", "1", "--patches", "1"]
+        result = project.pyaed(command, *words)
+        assert result.code == 0, result.err
+        assert image.read_bytes() == before, command
+
+
 def test_init_writes_a_configuration_that_loads(tmp_path):
     assert pyaed("init", "my.yaml", cwd=tmp_path).code == 0
     assert yaml.safe_load((tmp_path / "my.yaml").read_text())["operation_mode"] == "chain_tbqeb"
