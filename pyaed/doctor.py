@@ -107,6 +107,8 @@ CHECKS = (
         _pretrained,
         "for YAMNet and transfer learning: set PYAED_PRETRAINED to the folder of ST's .h5 files",
     ),
+    Check("onnx", False, _module("onnx"), "to read .onnx models: pip install 'pyaed[onnx]'"),
+    Check("onnxruntime", False, _module("onnxruntime"), "to run and quantize .onnx models: pip install 'pyaed[onnx]'"),
     Check("MLflow", False, _module("mlflow"), "to track runs: pip install 'pyaed[tracking]'"),
     Check("TensorBoard", False, _module("tensorboard"), "to look at trainings: pip install 'pyaed[tracking]'"),
     Check("Unicorn", False, _module("unicorn"), "to estimate the time on the chip: pip install 'pyaed[estimate]'"),

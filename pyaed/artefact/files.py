@@ -1,7 +1,7 @@
 """Where each kind of model file keeps what it carries: the metadata, and where a training stands.
 
 ``.keras``: the zip members ``pyaed.json`` and ``pyaed_training.json``; ``.h5``: the root attribute ``pyaed``; ``.tflite``: the
-metadata buffer ``pyaed``.
+metadata buffer ``pyaed``; ``.onnx``: the key ``pyaed`` of its metadata_props.
 """
 
 import json
@@ -26,7 +26,7 @@ MAX_STATE_BYTES = 16 << 20
 
 
 def read(path: str | os.PathLike[str]) -> ModelMetadata | None:
-    """Return the metadata of a ``.keras``, ``.h5`` or ``.tflite`` model, or None where it has none.
+    """Return the metadata of a ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` model, or None where it has none.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def read(path: str | os.PathLike[str]) -> ModelMetadata | None:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"model file not found: {path}")
-    readers = {".keras": _read_keras, ".h5": _read_h5, ".tflite": _read_tflite}
+    readers = {".keras": _read_keras, ".h5": _read_h5, ".tflite": _read_tflite, ".onnx": _read_onnx}
     if path.suffix not in readers:
         raise UserError(f"{path}: not a model file, expected one of {', '.join(readers)}")
     check_kind(path)
@@ -63,13 +63,17 @@ def check_kind(path: Path) -> None:
 
 
 def write(path: str | os.PathLike[str], metadata: ModelMetadata) -> None:
-    """Put metadata into a saved ``.keras``, ``.h5`` or ``.tflite`` file; replaces what stands there."""
+    """Put metadata into a saved ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` file; replaces what stands there."""
     path, text = Path(path), metadata.to_json()
     if path.suffix == ".h5":
         import h5py
 
         with h5py.File(path, "r+") as file:
             file.attrs[NAME] = text
+    elif path.suffix == ".onnx":
+        from pyaed.nn.onnx import write_metadata
+
+        write_metadata(path, NAME, text)
     elif path.suffix == ".tflite":
         content = embed_tflite(path.read_bytes(), metadata)
         with atomic_path(path) as temporary:
@@ -155,7 +159,16 @@ def _read_h5(path: Path) -> str | None:
 def _read_tflite(path: Path) -> str | None:
     from pyaed.nn import read_metadata_buffer
 
-    data = read_metadata_buffer(path, NAME)
+    return _text(path, read_metadata_buffer(path, NAME))
+
+
+def _read_onnx(path: Path) -> str | None:
+    from pyaed.nn.onnx import read_metadata
+
+    return _text(path, read_metadata(path, NAME))
+
+
+def _text(path: Path, data: bytes | None) -> str | None:
     if data is not None and len(data) > MAX_BYTES:
         raise UserError(f"{path}: pyaed metadata of more than {MAX_BYTES} bytes")
     return None if data is None else bytes(data).decode("utf-8", "replace")

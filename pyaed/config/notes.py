@@ -14,9 +14,6 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         "not used; patches get a channel axis exactly where a model has one",
     ),
     ("quantization.optimize", bool, "not done; quantization takes the model as it was trained"),
-    ("quantization.target_opset", lambda value: True, "not used; it concerns ONNX models only"),
-    ("quantization.onnx_quant_parameters", bool, "not used; it concerns ONNX models only"),
-    ("quantization.onnx_extra_options", bool, "not used; it concerns ONNX models only"),
     *(
         (f"evaluation.{name}", bool, "not used; it concerns ST's tools, and pyaed takes a model's inputs as they are")
         for name in ("profile", "input_type", "output_type", "input_chpos", "output_chpos")
@@ -75,7 +72,7 @@ def notes(config: Config, mode: str | None = None) -> list[str]:
             values = getattr(values, part)
         if uses(mode, section) and name in values.model_fields_set and speaks(getattr(values, name)):
             lines.append(f"{key}: {getattr(values, name)}: {text}")
-    lines += _unread(config, mode) + _training(config, mode)
+    lines += _unread(config, mode) + _training(config, mode) + _quantization(config, mode)
     model = config.training.model if config.training and uses(mode, "training") else None
     if model is not None:
         for name in _MODEL_KEYS.get(model.name.lower(), ()):
@@ -95,7 +92,7 @@ def _unread(config: Config, mode: str | None) -> list[str]:
             found.append(key)
     targets = [*(config.evaluation.target if "evaluation" in done else ())]
     targets += [config.prediction.target] if config.prediction and "prediction" in done else []
-    if "num_threads_tflite" in config.general.model_fields_set and "tflite" not in targets:
+    if "num_threads_tflite" in config.general.model_fields_set and not {"tflite", "onnxruntime"} & set(targets):
         found.append("general.num_threads_tflite")
     return [f"not used by {mode}: {', '.join(found)}"] if found else []
 
@@ -133,6 +130,18 @@ def _training(config: Config, mode: str | None) -> list[str]:
                     f"data_augmentation.SpecAug.{kind}_mask_param: {value}: masks nothing, widths are drawn below it"
                 )
     return lines
+
+
+def _quantization(config: Config, mode: str | None) -> list[str]:
+    """What concerns the other quantizer."""
+    section, path = config.quantization, config.general.model_path
+    if not uses(mode, "quantization") or (path or "").lower().endswith(".onnx"):
+        return []
+    return [
+        f"quantization.{name}: {getattr(section, name)}: not used; it concerns ONNX models only"
+        for name in ("target_opset", "onnx_quant_parameters", "onnx_extra_options")
+        if name in section.model_fields_set and getattr(section, name)
+    ]
 
 
 def json_schema() -> dict[str, Any]:

@@ -223,7 +223,8 @@ class Training(Section):
 
 
 class Quantization(Section):
-    quantizer: Annotated[Literal["TFlite_converter"], BeforeValidator(quantizer_name)] = "TFlite_converter"
+    # By default the model file's: onnx_quantizer for .onnx, TFlite_converter for Keras models.
+    quantizer: Annotated[Literal["TFlite_converter", "onnx_quantizer"] | None, BeforeValidator(quantizer_name)] = None
     quantization_type: Annotated[Literal["PTQ"], BeforeValidator(upper)] = "PTQ"
     quantization_input_type: Literal["int8", "uint8", "float"] = "int8"
     quantization_output_type: Literal["int8", "uint8", "float"] = "float"

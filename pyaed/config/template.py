@@ -11,7 +11,7 @@ TEMPLATE = """\
 
 general:
   project_name: my_detector
-  model_path:            # a model to start from: .keras, .h5 (float) or .tflite (int8)
+  model_path:            # a model to start from: .keras, .h5, .onnx (float), .tflite or .onnx (int8)
   input_layout:          # of a model without metadata: mels_first or frames_first; default: by its shape
   global_seed: 120
 
@@ -82,7 +82,7 @@ quantization:
   granularity: per_channel
 
 evaluation:
-  target: [engine]       # pyaed: what computes the int8 model: engine (our C), tflite, emulator
+  target: [engine]       # pyaed: what computes the int8 model: engine (our C), tflite or onnxruntime, emulator
 
 # prediction:
 #   test_files_path: recordings

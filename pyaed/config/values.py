@@ -31,21 +31,15 @@ def upper(value: Any) -> Any:
 def quantizer_name(value: Any) -> Any:
     """ST writes it in several ways: TFlite_converter, TFLite_converter."""
     known = {"tflite_converter": "TFlite_converter", "onnx_quantizer": "onnx_quantizer"}
-    value = known.get(value.lower(), value) if isinstance(value, str) else value
-    if value == "onnx_quantizer":
-        raise ValueError(
-            "onnx_quantizer is not there: pyaed neither reads nor makes ONNX models; expected TFlite_converter, and in "
-            "general.model_path the Keras model (.keras, .h5)"
-        )
-    return value
+    return known.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def target_name(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("stedgeai_"):
         board = " and a board with an STM32N6" if value == "stedgeai_n6" else ""
         raise ValueError(
-            f"{value} needs ST Edge AI Core{board}, which pyaed doesn't drive; expected tflite, engine (what ST calls host) "
-            "or emulator"
+            f"{value} needs ST Edge AI Core{board}, which pyaed doesn't drive; expected engine (what ST calls host), tflite, "
+            "onnxruntime or emulator"
         )
     return value
 
@@ -70,5 +64,5 @@ Share = Annotated[Number, Field(ge=0, lt=1)]
 Positive = Annotated[Integer, Field(ge=1)]
 # A path may be written with backslashes on every system.
 PathText = Annotated[str, AfterValidator(path_text)]
-# What computes a .tflite model's outputs.
-Target = Annotated[Literal["tflite", "engine", "emulator"], BeforeValidator(target_name)]
+# What computes a quantized model's outputs; tflite for .tflite and onnxruntime for .onnx files only.
+Target = Annotated[Literal["tflite", "onnxruntime", "engine", "emulator"], BeforeValidator(target_name)]

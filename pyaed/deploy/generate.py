@@ -133,7 +133,7 @@ def generate(
 
     Parameters
     ----------
-    model : path of a .tflite file, Graph or Program
+    model : path of a .tflite or .onnx file, Graph or Program
     spec : FeatureSpec
     metadata : ModelMetadata
         Class names in output order, unknown threshold, garbage class.

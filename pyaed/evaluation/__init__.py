@@ -17,6 +17,7 @@ from pyaed.evaluation.predictors import (
     board_predictor,
     engine_predictor,
     keras_predictor,
+    onnx_predictor,
     predict_patches,
     tflite_predictor,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "keras_predictor",
     "mean_interval",
+    "onnx_predictor",
     "predict_patches",
     "prediction_table",
     "tflite_predictor",

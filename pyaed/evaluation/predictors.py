@@ -15,6 +15,7 @@ from pyaed.progress import progress
 
 if TYPE_CHECKING:
     from pyaed.data import Patches
+    from pyaed.nn.onnx import OnnxModel
 
 Predictor = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 BATCH = 32
@@ -152,6 +153,25 @@ def tflite_predictor(
         return scores.apply(out if sink["dtype"] == np.float32 else _dequantize(out, *sink["quantization"]))
 
     return predict
+
+
+def onnx_predictor(model: "OnnxModel", taken: Input, scores: Scores, num_threads: int | None = None) -> Predictor:
+    """Predict with onnxruntime (extra `onnx`).
+
+    Parameters
+    ----------
+    model : pyaed.nn.onnx.OnnxModel
+    taken : Input
+        How patches become the input.
+    scores : Scores
+        How the output becomes one score a class.
+    num_threads : int, optional
+        Default: one.
+    """
+    from pyaed.models.onnx import runner
+
+    run = runner(model, taken, num_threads)
+    return lambda patches: scores.apply(run(patches))
 
 
 def engine_predictor(engine: Network) -> Predictor:

@@ -1,9 +1,10 @@
-"""The int8 engine: ``.tflite`` in, the same bits as TensorFlow Lite's reference kernels out, on host and chip."""
+"""The int8 engine on host and chip: ``.tflite`` in, the same bits as TensorFlow Lite's reference kernels out; ``.onnx`` in."""
 
 from typing import TYPE_CHECKING
 
 from pyaed.nn.graph import Graph, read_metadata_buffer, read_tflite
-from pyaed.nn.program import Program, compile_graph
+from pyaed.nn.onnx import read_onnx
+from pyaed.nn.program import Program, compile_graph, read_model
 
 if TYPE_CHECKING:
     from pyaed.nn.codegen import write_c
@@ -16,6 +17,8 @@ __all__ = [
     "Program",
     "compile_graph",
     "read_metadata_buffer",
+    "read_model",
+    "read_onnx",
     "read_tflite",
     "write_c",
     "write_plan",

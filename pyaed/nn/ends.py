@@ -7,7 +7,7 @@ import numpy as np
 from pyaed.errors import UserError
 from pyaed.nn.graph import Graph, Operator, Tensor
 
-_ACTIVATIONS = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+_ACTIVATIONS = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid", "Sigmoid": "sigmoid"}
 _PASSING = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
@@ -16,10 +16,10 @@ def activation(graph: Graph) -> str | None:
     producers = {index: op for op in graph.operators for index in op.outputs}
     op = producers.get(graph.outputs[0]) if graph.outputs else None
     for _ in graph.operators:
-        if op is None or op.name not in _PASSING:
+        if op is None or (op.name not in _PASSING and op.options.get("function") != ""):
             break
         op = producers.get(op.inputs[0])
-    return None if op is None else _ACTIVATIONS.get(op.name)
+    return None if op is None else _ACTIVATIONS.get(op.options.get("function", op.name))
 
 
 def fitted(

@@ -22,7 +22,7 @@ class Engine:
 
     Parameters
     ----------
-    source : path of a ``.tflite`` file, its content, a Graph or a Program
+    source : path of a ``.tflite`` or ``.onnx`` file, a ``.tflite``'s content, a Graph or a Program
     workers : how many inferences of a batch run side by side; see `pyaed.workers.worker_count`
 
     Raises

@@ -15,6 +15,7 @@ from pyaed.nn.free_batch import with_fixed_batch
 from pyaed.nn.graph import Graph, read_tflite
 from pyaed.nn.lowering import Fields, Step, View, lower
 from pyaed.nn.memory import assign, fold_pads
+from pyaed.nn.onnx import read_onnx
 from pyaed.nn.plan import Block
 
 #: The largest network that is accepted: far above what a microcontroller computes, within seconds of a host.
@@ -28,7 +29,7 @@ IO_TYPES = {"int8": "AED_NN_INT8", "uint8": "AED_NN_UINT8", "float32": "AED_NN_F
 class Value:
     """A tensor with its place in the arena."""
 
-    tensor: int  # index in the .tflite file
+    tensor: int  # index in the graph
     name: str
     offset: int  # bytes
     shape: tuple[int, ...]
@@ -69,7 +70,7 @@ class Program:
     """A network ready to run or to print: nodes in order over one arena."""
 
     name: str
-    hash: str  # hex SHA-256 of the .tflite file
+    hash: str  # hex SHA-256 of the model file
     nodes: tuple[Node, ...]
     input: Value
     output: Value
@@ -110,7 +111,7 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
 
     Parameters
     ----------
-    graph : Graph, from ``read_tflite``
+    graph : Graph, from ``read_tflite`` or ``read_onnx``
     arena_limit : int or None
         Bytes. Where the arena would be larger, layers are executed depth-first in bands of rows: the cheapest way that keeps
         the limit, or that with the smallest arena. It is no promise: other layers may need more. None: every layer is a node
@@ -137,10 +138,17 @@ def compile_graph(graph: Graph, arena_limit: int | None = ARENA_LIMIT) -> Progra
 
 
 def load(source: ModelSource) -> Program:
-    """Return the Program of a Program, a Graph, or a ``.tflite`` path or content."""
+    """Return the Program of a Program, a Graph, a ``.tflite`` or ``.onnx`` path, or a ``.tflite``'s content."""
     if isinstance(source, Program):
         return source
-    return compile_graph(source if isinstance(source, Graph) else read_tflite(source))
+    return compile_graph(source if isinstance(source, Graph) else read_model(source))
+
+
+def read_model(source: str | os.PathLike[str] | bytes) -> Graph:
+    """Read a quantized model: a path that ends with ``.onnx`` by `read_onnx`, everything else by `read_tflite`."""
+    if isinstance(source, (str, os.PathLike)) and os.fspath(source).endswith(".onnx"):
+        return read_onnx(source)
+    return read_tflite(source)
 
 
 def lower_all(graph: Graph) -> tuple[list[Step], dict[int, int]]:

@@ -53,7 +53,7 @@ def benchmark(
     from pyaed.measure.verify import check_identity
     from pyaed.nn.pictures import profile_svg
 
-    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
     if (current_ma is not None and current_ma <= 0) or voltage <= 0:
         raise UserError("current and voltage: expected more than 0")
     settings = model_settings(run, path, "number")

@@ -31,7 +31,7 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     """Generate the C of the quantized model and build the image of `deployment.hardware_setup.board` with it."""
     from pyaed import deploy as service
 
-    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
     description = find_board(board or run.config.deployment.hardware_setup.board)
     board = description.name
     if run.image is not None and run.image_of == (path, board):
@@ -118,7 +118,7 @@ def verify(
     from pyaed.measure.verify import VerifyReport, adversarial_clips, check_identity
     from pyaed.measure.verify import verify as service
 
-    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
     settings = model_settings(run, path, "infer")
     front_end, engine = FrontEnd(settings.features), nn.Engine(quantized_model(run, path, settings))
     clips = adversarial_clips(max(32000, settings.features.min_samples))

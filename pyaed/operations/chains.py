@@ -13,10 +13,11 @@ from pyaed.operations.benchmark import benchmark
 from pyaed.operations.board import deploy_boards
 from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized, evaluate_validation
 from pyaed.operations.prediction import predict
+from pyaed.operations.quantization import quantize
 from pyaed.operations.run import Run, needed, start
 from pyaed.operations.settings import git_state, versions
 from pyaed.operations.track import track
-from pyaed.operations.training import quantize, train
+from pyaed.operations.training import train
 
 log = logging.getLogger(__name__)
 

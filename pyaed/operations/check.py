@@ -5,6 +5,7 @@ from pathlib import Path
 from pyaed.boards import check_rate, find_board
 from pyaed.config import Config, parts, uses
 from pyaed.dsp import FeatureSpec, FrontEnd
+from pyaed.operations.quantization import check_quantizer
 from pyaed.operations.run import model_path
 from pyaed.operations.training import check_training
 
@@ -20,8 +21,8 @@ def check(config: Config) -> list[str]:
     Raises
     ------
     UserError
-        For feature settings that contradict each other, a kind of model or a board that is not known, and what `train`
-        would refuse.
+        For feature settings that contradict each other, a kind of model or a board that is not known, a quantizer that is
+        not for the model, and what `train` would refuse.
     """
     from pyaed.data.sets import FSD50K, UNUSED_BY_FSD50K
 
@@ -36,6 +37,9 @@ def check(config: Config) -> list[str]:
             check_rate(board, spec.sample_rate)
     if "benchmarking" in parts(mode):
         find_board(config.benchmarking.board, "benchmarking.board")
+    if "quantization" in parts(mode):
+        own = "best_model.keras" if "training" in parts(mode) else ""  # what is quantized then
+        check_quantizer(config, Path(own or config.general.model_path or "model.keras"))
     paths: dict[str, str | None] = {"general.model_path": config.general.model_path}
     if "training" in parts(mode) or (mode is None and config.training is not None):
         check_training(config, spec)

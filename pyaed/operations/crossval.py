@@ -12,9 +12,10 @@ from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.operations.clips import fsd50k
 from pyaed.operations.evaluation import evaluate_float, evaluate_quantized
+from pyaed.operations.quantization import quantize
 from pyaed.operations.run import start
 from pyaed.operations.track import track
-from pyaed.operations.training import quantize, train
+from pyaed.operations.training import train
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from pyaed.detector import DetectorSettings
 from pyaed.errors import UserError
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, test_set
-from pyaed.operations.model import float_model, quantized_model, tflite_ends
+from pyaed.operations.model import check_quantized, float_predictor, onnx_network, quantized_model, tflite_ends
 from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def evaluate(run: Run) -> None:
     """Evaluate the quantized model where there is one, else the float model, on the test set."""
     if run.quantized_model is None and run.config.evaluation.as_device:
-        raise UserError("evaluation.as_device: a board runs quantized models; give a .tflite in general.model_path")
+        raise UserError(
+            "evaluation.as_device: a board runs quantized models; give one (.tflite, .onnx) in general.model_path"
+        )
     if run.quantized_model is None:
         evaluate_float(run)
     else:
@@ -34,33 +36,28 @@ def evaluate(run: Run) -> None:
 
 def evaluate_float(run: Run) -> None:
     """Evaluate the run's float model on the test set."""
-    from pyaed import evaluation
-
-    path = needed(run.float_model, "a float model (.keras or .h5)")
+    path = needed(run.float_model, "a float model (.keras, .h5 or .onnx)")
     settings = model_settings(run, path, "infer")
-    model = float_model(run, path, settings)
+    predictor = float_predictor(run, path, settings)
     patches = features(run.config, settings, test_set(run.config, settings), "test features")
-    report(run, settings, patches, evaluation.keras_predictor(model), "float")
+    report(run, settings, patches, predictor, "float")
 
 
 def evaluate_validation(run: Run) -> None:
     """Evaluate the model that was trained on the validation set too, where another set is the test set."""
-    from pyaed import evaluation
-
     if run.validation is None:
         return
     path = needed(run.float_model, "a float model (.keras or .h5)")
     settings = model_settings(run, path)
     patches = features(run.config, settings, run.validation, "validation features")
-    model = float_model(run, path, settings)
-    report(run, settings, patches, evaluation.keras_predictor(model), "float validation")
+    report(run, settings, patches, float_predictor(run, path, settings), "float validation")
 
 
 def evaluate_quantized(run: Run) -> None:
     """Evaluate the run's quantized model on the test set, by every target that `evaluation.target` names."""
-    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
     settings = model_settings(run, path, "infer")
-    tflite_ends(run, path, settings)  # what does not fit is refused before the features are computed
+    check_quantized(run, path, settings, run.config.evaluation.target)
     patches, classified = test_patches(run, settings)
     suffix = " as device" if run.config.evaluation.as_device else ""
     for target in run.config.evaluation.target:
@@ -104,13 +101,15 @@ def report(
 
 @contextmanager
 def predictor_of(run: Run, path: Path, target: str, settings: ModelMetadata) -> Iterator["Predictor"]:
-    """Yield the predictor of a target: TensorFlow Lite's reference kernels, our engine, or the emulated board."""
+    """Yield the predictor of a target: TensorFlow Lite's reference kernels, onnxruntime, our engine, or the emulated board."""
     from pyaed import evaluation
     from pyaed.nn import Engine
 
     if target == "tflite":
         taken, scores = tflite_ends(run, path, settings)
         yield evaluation.tflite_predictor(path, True, run.config.general.num_threads_tflite, taken, scores)
+    elif target == "onnxruntime":
+        yield evaluation.onnx_predictor(*onnx_network(run, path, settings), run.config.general.num_threads_tflite)
     elif target == "engine":
         yield evaluation.engine_predictor(Engine(quantized_model(run, path, settings)))
     else:

@@ -1,18 +1,25 @@
 """A model from a file, made to take patches and to give one score a class; what was assumed is a warning."""
 
+import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyaed import artefact, nn
 from pyaed.artefact import Input, ModelMetadata, Scores
 from pyaed.artefact.ends import FRAMES_FIRST, MELS_FIRST
-from pyaed.nn import ends
-from pyaed.operations.run import Run
+from pyaed.errors import UserError
+from pyaed.nn import ends, onnx
+from pyaed.nn.onnx import OnnxModel
+from pyaed.operations.run import ONNX_SUFFIX, Run
+
+if TYPE_CHECKING:
+    from pyaed.evaluation.predictors import Predictor
 
 #: ST's zoo calls the classifier so, in a model that Keras itself has named.
-_ZOO_HEAD = "new_head"
-_ZOO_MODEL = re.compile(r"(model|functional)(_\d+)?", re.IGNORECASE)
+_ZOO_HEAD = re.compile(r"new_head(_\d+)?")
+_ZOO_MODEL = re.compile(r"(model|functional)(_\d+)*", re.IGNORECASE)
 
 
 def float_model(run: Run, path: Path, settings: ModelMetadata) -> Any:
@@ -28,6 +35,21 @@ def float_model(run: Run, path: Path, settings: ModelMetadata) -> Any:
     model, taken, scores = models.fit(models.load(path), str(path), settings, run.config.general.input_layout)
     _say(run, path, taken, scores)
     return model
+
+
+def float_predictor(run: Run, path: Path, settings: ModelMetadata) -> "Predictor":
+    """Return what predicts with a float model of any kind.
+
+    Raises
+    ------
+    UserError
+        As `float_model` and `onnx_network`.
+    """
+    from pyaed import evaluation
+
+    if path.suffix == ONNX_SUFFIX:
+        return evaluation.onnx_predictor(*onnx_network(run, path, settings), run.config.general.num_threads_tflite)
+    return evaluation.keras_predictor(float_model(run, path, settings))
 
 
 def quantized_model(run: Run, path: Path, settings: ModelMetadata, costs_only: bool = False) -> nn.Graph:
@@ -46,7 +68,7 @@ def quantized_model(run: Run, path: Path, settings: ModelMetadata, costs_only: b
     UserError
         When it can't be read, or its ends do not fit features and classes.
     """
-    graph = nn.read_tflite(path)
+    graph = nn.read_model(path)
     taken, scores = _ends(run, path, settings, graph)
     if costs_only and not scores.plain:
         run.warn(f"{path.name}: {scores} in other operations; what it costs is counted without")
@@ -61,6 +83,58 @@ def tflite_ends(run: Run, path: Path, settings: ModelMetadata) -> tuple[Input, S
     taken, scores = _ends(run, path, settings, nn.read_tflite(path))
     _say(run, path, taken, scores)
     return taken, scores
+
+
+def onnx_network(run: Run, path: Path, settings: ModelMetadata) -> tuple[OnnxModel, Input, Scores]:
+    """Read an ``.onnx`` model, float or quantized, and return how onnxruntime's input and output become patches and scores.
+
+    Raises
+    ------
+    UserError
+        When it can't be read or run, or its ends do not fit features and classes.
+    """
+    from pyaed.models.onnx import runner
+
+    model, shape = onnx.load(path), settings.features.patch_shape
+    inputs = [model.shapes[name][1:] for name in model.inputs]
+    taken = artefact.check_input(str(path), inputs, shape, run.config.general.input_layout)
+    scores = artefact.check_outputs(
+        str(path),
+        [math.prod(model.shapes[name]) for name in model.outputs],
+        onnx.activation(model.proto),
+        settings.class_names,
+        settings.multi_label,
+        lambda: runner(model, taken)(artefact.probes(shape)),
+    )
+    _say(run, path, taken, scores)
+    return model, taken, scores
+
+
+def check_quantized(run: Run, path: Path, settings: ModelMetadata, targets: Iterable[str]) -> None:
+    """Refuse a quantized model that a target can't run, before anything is computed for it.
+
+    Raises
+    ------
+    UserError
+        For a target that is not for this kind of file, or a model whose ends or operators don't fit.
+    """
+    for target in targets:
+        other = {"tflite": ".tflite", "onnxruntime": ONNX_SUFFIX}.get(target, path.suffix)
+        if other != path.suffix:
+            fitting = "onnxruntime" if path.suffix == ONNX_SUFFIX else "tflite"
+            raise UserError(
+                f"target {target}: it runs {other} models, {path.name} is none; expected {fitting}, engine or emulator"
+            )
+        if target == "onnxruntime":
+            onnx_network(run, path, settings)
+        else:
+            quantized_model(run, path, settings)
+
+
+def output_size(path: Path) -> int:
+    """Return how many values a quantized model gives."""
+    graph = nn.read_model(path)
+    return sum(graph.tensors[i].size for i in graph.outputs)
 
 
 def _ends(run: Run, path: Path, settings: ModelMetadata, graph: nn.Graph) -> tuple[Input, Scores]:
@@ -102,11 +176,14 @@ def _say(run: Run, path: Path, taken: Input, scores: Scores) -> None:
 
 def is_zoos(path: Path) -> bool:
     """Tell whether a model file was made by ST's zoo: its classifier's name, in a model that Keras has named."""
-    if path.suffix == ".tflite":
-        graph = nn.read_tflite(path)
-        parts = [part.split("/") for tensor in graph.tensors for part in tensor.name.split(";")]
-        return any(len(p) > 2 and _ZOO_MODEL.fullmatch(p[0]) and p[1] == _ZOO_HEAD for p in parts)
+    if path.suffix in (".tflite", ONNX_SUFFIX):
+        if path.suffix == ONNX_SUFFIX:
+            names = list(onnx.load(path).shapes)
+        else:
+            names = [part for tensor in nn.read_tflite(path).tensors for part in tensor.name.split(";")]
+        parts = [name.split("/") for name in names]
+        return any(len(p) > 2 and _ZOO_MODEL.fullmatch(p[0]) and _ZOO_HEAD.fullmatch(p[1]) for p in parts)
     from pyaed import models
 
     model = models.load(path)
-    return bool(_ZOO_MODEL.fullmatch(model.name)) and any(layer.name == _ZOO_HEAD for layer in model.layers)
+    return bool(_ZOO_MODEL.fullmatch(model.name)) and any(_ZOO_HEAD.fullmatch(layer.name) for layer in model.layers)

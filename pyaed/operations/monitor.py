@@ -77,7 +77,9 @@ def monitor(
     if play is None and port is None:
         raise UserError("the emulator has no microphone: give it a sound file with --play")
     if model is None and (play is not None or port is None):
-        raise UserError("general.model_path: missing; --play and the emulator need the quantized model (.tflite)")
+        raise UserError(
+            "general.model_path: missing; --play and the emulator need the quantized model (.tflite or .onnx)"
+        )
     known = None if model is None else _known(run, model)
     pcm = None if play is None or known is None else _pcm(play, known.settings, seconds)
     if port is not None:

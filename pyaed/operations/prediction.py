@@ -15,8 +15,8 @@ from pyaed.errors import UserError
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, whole
 from pyaed.operations.evaluation import predictor_of
-from pyaed.operations.model import float_model, tflite_ends
-from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
+from pyaed.operations.model import check_quantized, float_predictor
+from pyaed.operations.run import Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
 
@@ -35,7 +35,7 @@ def predict(run: Run) -> None:
     config = run.config
     if config.prediction is None:
         raise UserError("prediction.test_files_path: missing; a sound file, a folder or a pattern is expected there")
-    path = run.quantized_model or needed(run.float_model, "a model (.keras, .h5 or .tflite)")
+    path = run.quantized_model or needed(run.float_model, "a model (.keras, .h5, .tflite or .onnx)")
     settings = model_settings(run, path)
     clips = data.list_clips(config.prediction.test_files_path)
     if config.prediction.timeline:
@@ -63,10 +63,10 @@ def _answerer(run: Run, settings: ModelMetadata, path: Path, target: str) -> Ans
     from pyaed import evaluation
 
     batch = run.config.general.batch_size
-    if path.suffix in FLOAT_SUFFIXES:
-        float_predictor = evaluation.keras_predictor(float_model(run, path, settings))
-        return lambda patches: evaluation.predict_patches(float_predictor, patches, batch=batch)
-    tflite_ends(run, path, settings)
+    if path == run.float_model:
+        predictor_of_floats = float_predictor(run, path, settings)
+        return lambda patches: evaluation.predict_patches(predictor_of_floats, patches, batch=batch)
+    check_quantized(run, path, settings, [target])
 
     def answer(patches: "Patches") -> npt.NDArray[np.float32]:
         with predictor_of(run, path, target, settings) as predictor:
@@ -80,7 +80,7 @@ def _timeline(run: Run, settings: ModelMetadata, path: Path, target: str, clips:
     from pyaed import evaluation
 
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
-    if path.suffix not in FLOAT_SUFFIXES and target == "emulator":
+    if path != run.float_model and target == "emulator":
         events = _board_hears(run, settings, detector, clips)
     else:
         events = _host_hears(run, settings, detector, path, target, clips)

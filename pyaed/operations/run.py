@@ -14,6 +14,7 @@ from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, notes
 from pyaed.errors import UserError, nearest
 from pyaed.files import sweep, write_text
+from pyaed.nn.onnx import is_quantized
 from pyaed.text import show
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ FLOAT_SUFFIXES = (".keras", ".h5")
 
 
 QUANTIZED_SUFFIXES = (".tflite",)
+#: Float or quantized, as its content says.
+ONNX_SUFFIX = ".onnx"
+SUFFIXES = (*FLOAT_SUFFIXES, *QUANTIZED_SUFFIXES, ONNX_SUFFIX)
 
 
 @dataclass
@@ -98,12 +102,12 @@ def start(config: Config, overrides: Sequence[str] = (), mode: str | None = None
         if path.is_dir():
             raise UserError(
                 f"general.model_path: {path} is a folder, expected a file ending with "
-                f"{', '.join(FLOAT_SUFFIXES + QUANTIZED_SUFFIXES)} (a SavedModel folder: load it in Keras and save it as .keras)"
+                f"{', '.join(SUFFIXES)} (a SavedModel folder: load it in Keras and save it as .keras)"
             )
         if not path.is_file():
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
             raise UserError(f"general.model_path: model file not found: {path}{nearest(path.name, siblings)}")
-        if path.suffix in QUANTIZED_SUFFIXES:
+        if path.suffix in QUANTIZED_SUFFIXES or (path.suffix == ONNX_SUFFIX and is_quantized(path)):
             run.quantized_model = path
         else:
             run.float_model = path
@@ -127,14 +131,9 @@ def model_path(text: str) -> Path:
     UserError
         For a file of another kind.
     """
-    path, known = Path(text), FLOAT_SUFFIXES + QUANTIZED_SUFFIXES
-    if path.suffix.lower() == ".onnx":
-        raise UserError(
-            f"general.model_path: {path}: ONNX models are not read; expected the Keras model ({', '.join(FLOAT_SUFFIXES)}) that "
-            f"it was converted from, or a quantized {', '.join(QUANTIZED_SUFFIXES)}"
-        )
-    if path.suffix not in known:
-        raise UserError(f"general.model_path: {path} is no model file, expected one of {', '.join(known)}")
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"general.model_path: {path} is no model file, expected one of {', '.join(SUFFIXES)}")
     return path
 
 

@@ -16,7 +16,7 @@ from pyaed.config import Config
 from pyaed.dsp import FeatureSpec
 from pyaed.errors import UserError
 from pyaed.operations.clips import read_sets
-from pyaed.operations.model import is_zoos
+from pyaed.operations.model import is_zoos, output_size
 from pyaed.operations.run import Run
 
 if TYPE_CHECKING:
@@ -137,11 +137,8 @@ def _inferred_names(config: Config, garbage: str | None) -> list[str]:
 
 
 def _placeholders(run: Run, path: Path) -> list[str]:
-    """Return names for the outputs of a `.tflite` that says nothing about itself."""
-    from pyaed import nn
-
-    graph, config = nn.read_tflite(path), run.config
-    size = sum(graph.tensors[i].size for i in graph.outputs)
+    """Return names for the outputs of a quantized model that says nothing about itself."""
+    config, size = run.config, output_size(path)
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
     names = [f"class_{i}" for i in range(size)]
     run.warn(
@@ -150,6 +147,10 @@ def _placeholders(run: Run, path: Path) -> list[str]:
         f"{spec.window_length}"
     )
     return names
+
+
+def own_names(settings: ModelMetadata) -> list[str]:
+    return [name for name in settings.class_names if name != settings.garbage_class]
 
 
 def versions() -> dict[str, str]:

@@ -5,22 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from pyaed import artefact
 from pyaed.artefact import ModelMetadata
 from pyaed.config import Config, schema
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
-from pyaed.files import sha256
-from pyaed.operations.clips import fake_patches, features, read_sets
+from pyaed.operations.clips import features, read_sets
 from pyaed.operations.model import float_model
-from pyaed.operations.run import FLOAT_SUFFIXES, Run, needed
-from pyaed.operations.settings import FAKE_DATA, model_settings, provenance, warn_of_fake_data
+from pyaed.operations.run import FLOAT_SUFFIXES, ONNX_SUFFIX, Run
+from pyaed.operations.settings import model_settings, own_names, provenance
 
 if TYPE_CHECKING:
-    from pyaed.data import Patches, PatchSet, Sets
+    from pyaed.data import PatchSet, Sets
     from pyaed.training import Training, TrainingSettings
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -38,7 +34,7 @@ def train(run: Run) -> None:
     section = check_training(config, spec)
     resumed = section.resume_training_from and training.resumed_file(section.resume_training_from)
     carried = model_settings(run, resumed) if resumed else None
-    sets = read_sets(config, _own_names(carried) if carried else None)
+    sets = read_sets(config, own_names(carried) if carried else None)
     if sets.training is None:
         raise UserError("dataset.training_audio_path and dataset.training_csv_path: missing, training needs them")
     if sets.validation is None:
@@ -102,7 +98,10 @@ def check_training(config: Config, spec: FeatureSpec) -> schema.Training:
     if section.resume_training_from:
         _check_resumed(config, section)
         return section
-    given = Path(config.general.model_path or "").suffix in FLOAT_SUFFIXES
+    path = Path(config.general.model_path or "")
+    if path.suffix == ONNX_SUFFIX:
+        raise UserError(f"general.model_path: {path}: a training begins with one of {', '.join(FLOAT_SUFFIXES)}")
+    given = path.suffix in FLOAT_SUFFIXES
     if given and section.model is not None:
         raise UserError("general.model_path and training.model are both given; expected one of them")
     if section.model is not None:
@@ -131,10 +130,6 @@ def _model_keys(config: Config) -> list[str]:
     model = config.training.model if config.training else None
     given = {"training.model": model, "general.model_path": config.general.model_path}
     return [key for key, value in given.items() if value is not None]
-
-
-def _own_names(settings: ModelMetadata) -> list[str]:
-    return [name for name in settings.class_names if name != settings.garbage_class]
 
 
 def _continued(carried: ModelMetadata, config: Config, sets: "Sets") -> ModelMetadata:
@@ -258,35 +253,3 @@ def _initial_model(run: Run, section: schema.Training, settings: ModelMetadata) 
         fine_tune=section.fine_tune,
         seed=run.config.general.global_seed,
     )
-
-
-def quantize(run: Run) -> None:
-    """Quantize the run's float model to int8; the representative patches come from the quantization or training set, or,
-    where neither is given, from random noise."""
-    from pyaed import quantization
-
-    config = run.config
-    path = needed(run.float_model, "a float model (.keras or .h5)")
-    settings = model_settings(run, path, "infer")
-    model = float_model(run, path, settings)
-    target = run.folder / config.quantization.export_dir / "quantized_model.tflite"
-    patches: Patches | npt.NDArray[np.float32]
-    if _gives_clips(config):
-        clips = read_sets(config, _own_names(settings)).quantization
-        assert clips is not None  # the training set where there is no other
-        found = features(config, settings, clips, "quantization features")
-        patches, quantized_on = found.patches, f"{len(found.clips)} clips"
-    else:
-        warn_of_fake_data(run, target)
-        patches = fake_patches(settings)
-        quantized_on = f"{FAKE_DATA}: {len(patches)} patches of random noise"
-    given = {"float_model_sha256": sha256(path), "quantized_on": quantized_on}
-    settings = replace(settings, provenance={**settings.provenance, **given})
-    run.quantized_model = quantization.quantize(model, patches, config.quantization, settings, target)
-    log.info("quantized model: %s (%d bytes)", run.quantized_model, run.quantized_model.stat().st_size)
-
-
-def _gives_clips(config: Config) -> bool:
-    """Tell whether the configuration names clips to quantize with: a quantization set or a training set."""
-    names = [f"{part}_{kind}_path" for part in ("quantization", "training") for kind in ("audio", "csv")]
-    return config.dataset.name == "fsd50k" or any(getattr(config.dataset, name) for name in names)

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from nn.onnx_builder import residual_network
 from support import images
 
 from pyaed import artefact
 from pyaed.artefact import FORMAT_VERSION, ModelMetadata, files
 from pyaed.dsp import FeatureSpec, feature_hash, identity, spec
 from pyaed.errors import UserError
-from pyaed.nn import Engine
+from pyaed.nn import Engine, onnx
 
 SETTINGS = ModelMetadata(FeatureSpec(), {"target_rate": 16000}, ("dog", "cat", "other"), garbage_class="other")
 
@@ -41,6 +42,25 @@ def test_h5_file_round_trip(tmp_path):
     assert artefact.read(path) is None
     artefact.write(path, SETTINGS)
     assert artefact.read(path) == SETTINGS
+
+
+def test_onnx_file_round_trip(tmp_path):
+    """Other texts of the file stay; metadata of the first format becomes today's."""
+    b = residual_network()
+    path = b.write(tmp_path / "m.onnx", b.last)
+    onnx.write_metadata(path, "author", "somebody")
+    assert artefact.read(path) is None
+    artefact.write(path, SETTINGS)
+    artefact.write(path, SETTINGS)
+    assert artefact.read(path) == SETTINGS
+    assert onnx.read_metadata(path, "author") == b"somebody"
+    tree = json.loads(SETTINGS.to_json())
+    del tree["frontend_revision"]
+    onnx.write_metadata(path, "pyaed", json.dumps({**tree, "format_version": 1}))
+    assert artefact.read(path) == SETTINGS
+    onnx.write_metadata(path, "pyaed", " " * ((1 << 20) + 1))
+    with pytest.raises(UserError, match="more than 1048576 bytes"):
+        artefact.read(path)
 
 
 LONG = "x" * 10_000

@@ -25,7 +25,7 @@ AS_A_WHOLE = {"deployment.detector": "from_settings"}
 
 # Values of which at least one is valid and not the default, for any type.
 CANDIDATES = [
-    True, False, 3, 0.5, 2, 1, 9000, "engine", "tflite", "emulator", "other", "uint8", "float", "per_tensor", "before", "esc10",
+    True, False, 3, 0.5, 2, 1, 9000, "engine", "tflite", "emulator", "other", "uint8", "float", "per_tensor", "onnx_quantizer", "before", "esc10",
     "random", "reflect", "slaney", "EWARM", ["tflite"], ["a", "b"], [1], [0], {"a": 1}, {"SGD": {"learning_rate": 1}},
     {"AED_BAUDRATE": 9600}, {"a": 0.5}, (8, 8, 1), "STM32U5", -20, "frames_first",
     "chfirst",

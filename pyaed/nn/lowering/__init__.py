@@ -76,6 +76,7 @@ LOWERINGS: dict[str, Lowering] = {
     "SQUEEZE": shapes.view,
     "STRIDED_SLICE": shapes.movement(shapes.strided_slice),
     "SUB": elementwise.binary("aed_sub_s8", elementwise.sum_fields),
+    "TABLE": tables.given,
     "TANH": tables.of_float(tables.tanh),
     "TRANSPOSE": shapes.movement(shapes.transpose),
 }

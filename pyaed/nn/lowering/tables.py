@@ -216,3 +216,9 @@ def dequantize(graph: Graph, op: Operator) -> Step:
     scale, zero_point = affine(graph, op, x)
     kernel = {"int8": "aed_dequantize_s8_f32", "uint8": "aed_dequantize_u8_f32"}[x.dtype]
     return Step(op.name, kernel, {"input": x.index}, y.index, {"n": x.size, "scale": scale, "zero_point": zero_point})
+
+
+def given(graph: Graph, op: Operator) -> Step:
+    """Lower TABLE, no operator of TensorFlow Lite: a function whose 256 values the reader has computed."""
+    x, y = input_tensor(graph, op), output_tensor(graph, op)
+    return table(graph, op, x, y, lambda levels: np.asarray(op.options["values"])[levels + 128])
