@@ -24,6 +24,16 @@ def search_path() -> list[Path]:
     return [*folders, Path(platformdirs.user_cache_dir("pyaed")) / "pretrained"]
 
 
+def look_for(name: str) -> Path | None:
+    """Return the file of published weights called `name`, None where no folder of the search path has it."""
+    for folder in search_path():
+        if folder.name == name and folder.is_file():  # the file itself is named
+            return folder
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
 def find_pretrained(name: str) -> Path:
     """Return the file of published weights called `name`.
 
@@ -37,12 +47,10 @@ def find_pretrained(name: str) -> Path:
     UserError
         When no folder of the search path has it; the message says where it looked and where the file can be had.
     """
+    found = look_for(name)
+    if found is not None:
+        return found
     folders = search_path()
-    for folder in folders:
-        if folder.name == name and folder.is_file():  # the file itself is named
-            return folder
-        if (folder / name).is_file():
-            return folder / name
     present = [p.name for f in folders if f.is_dir() for p in f.glob("*.h5")]
     looked = "\n".join(f"  {folder}{_state(folder)}" for folder in folders)
     raise UserError(

@@ -8,7 +8,7 @@ from typing import Any
 from pyaed.errors import UserError, nearest
 from pyaed.models import keras2, miniresnet, yamnet
 from pyaed.models.keras import import_keras, memory_bytes
-from pyaed.models.pretrained import find_pretrained
+from pyaed.models.pretrained import find_pretrained, look_for
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +69,10 @@ def build(
 
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(shape, name="patch")
-    x, weights = _backbone(name, options, inputs, pretrained)
+    x = _backbone(name, options, inputs, pretrained)
     backbone = keras.Model(inputs, x)
     if pretrained:
-        keras2.load_weights(backbone, find_pretrained(weights))
+        keras2.load_weights(backbone, find_pretrained(_weights_file(name, options)))
         if not fine_tune:
             backbone.trainable = False  # batch normalization then keeps to its stored statistics
 
@@ -130,8 +130,19 @@ def _check_memory(n_stacks: int) -> None:
         )
 
 
-def _backbone(name: str, options: tuple[Any, ...], inputs: Any, pretrained: bool) -> tuple[Any, str]:
-    """Return the output of the backbone that a section names, and the file of its published weights."""
+def missing_weights(model_cfg: object, input_shape: Sequence[int] | None = None) -> str | None:
+    """Return the file of published weights that a section needs and no folder has, None where nothing is missing."""
+    name, _, options = check(model_cfg, input_shape)
+    file = _weights_file(name, options) if getattr(model_cfg, "pretrained_weights", False) else None
+    return file if file is not None and look_for(file) is None else None
+
+
+def _weights_file(name: str, options: tuple[Any, ...]) -> str:
+    return yamnet.EMBEDDINGS[options[0]][1] if name == "yamnet" else miniresnet.published_weights(*options)
+
+
+def _backbone(name: str, options: tuple[Any, ...], inputs: Any, pretrained: bool) -> Any:
+    """Return the output of the backbone that a section names."""
     if name == "yamnet":
         (size,) = options
         if not pretrained:
@@ -139,15 +150,14 @@ def _backbone(name: str, options: tuple[Any, ...], inputs: Any, pretrained: bool
                 "training.model.pretrained_weights is False: YAMNet is trained from scratch, as a MobileNet v1; ST's zoo takes it "
                 "with pretrained weights only"
             )
-        return yamnet.backbone(inputs, size), yamnet.EMBEDDINGS[size][1]
+        return yamnet.backbone(inputs, size)
     version, n_stacks, pooling = options
     if pretrained and pooling == "max":
         log.warning(
             "training.model.pooling=max: the pretrained weights were published for average pooling; their convolutions are "
             "used in front of max pooling"
         )
-    weights = miniresnet.published_weights(version, n_stacks, pooling)
-    return miniresnet.backbone(inputs, version, n_stacks, pooling), weights
+    return miniresnet.backbone(inputs, version, n_stacks, pooling)
 
 
 def parse_shape(value: object) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ def check(config: Config) -> list[str]:
     Returns
     -------
     list of str
-        One line for every path that leads nowhere.
+        One line for every path that leads nowhere, and for published weights that are not there.
 
     Raises
     ------
@@ -40,16 +40,18 @@ def check(config: Config) -> list[str]:
     if "quantization" in parts(mode):
         own = "best_model.keras" if "training" in parts(mode) else ""  # what is quantized then
         check_quantizer(config, Path(own or config.general.model_path or "model.keras"))
+    weights: list[str] = []
     paths: dict[str, str | None] = {"general.model_path": config.general.model_path}
     if "training" in parts(mode) or (mode is None and config.training is not None):
         check_training(config, spec)
         paths |= _resumed(config)
+        weights = _weights(config, spec)
     if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
         unused = UNUSED_BY_FSD50K if config.dataset.name == FSD50K else ()
         paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path") and k not in unused}
     if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
         paths["prediction.test_files_path"] = config.prediction.test_files_path
-    return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()]
+    return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()] + weights
 
 
 def _resumed(config: Config) -> dict[str, str | None]:
@@ -57,3 +59,16 @@ def _resumed(config: Config) -> dict[str, str | None]:
 
     given = config.training.resume_training_from if config.training else None
     return {"training.resume_training_from": given and str(training.resumed_file(given))}
+
+
+def _weights(config: Config, spec: FeatureSpec) -> list[str]:
+    from pyaed.models import pretrained, zoo
+
+    model = config.training.model if config.training else None
+    file = zoo.missing_weights(model, spec.patch_shape) if model else None
+    if file is None:
+        return []
+    folders = ", ".join(map(str, pretrained.search_path()))
+    return [
+        f"training.model.pretrained_weights: {file}; looked in {folders} (PYAED_PRETRAINED names folders); from {pretrained.SOURCE}"
+    ]

@@ -60,6 +60,34 @@ def test_a_mistake_is_the_same_for_check_and_train(tmp_path, monkeypatch, name):
     assert str(trained.value) == str(checked.value)
 
 
+@pytest.mark.parametrize(
+    ("model", "patch_length", "file"),
+    [
+        ({"name": "yamnet", "pretrained_weights": True}, 96, "yamnet_256_f32.h5"),
+        ({"name": "miniresnet", "version": "v2", "pooling": "max", "pretrained_weights": True}, 50,
+         "pooled_miniresnetv2_1_stacks_backbone.h5"),
+    ],
+)  # fmt: skip
+def test_missing_weights_are_missing_files(tmp_path, monkeypatch, model, patch_length, file):
+    monkeypatch.setenv("PYAED_PRETRAINED", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tree = {
+        "operation_mode": "chain_tqe",
+        "feature_extraction": {"patch_length": patch_length},
+        "training": {"model": model},
+    }
+    (line,) = operations.check(config.parse(tree))
+    assert line.startswith(
+        f"training.model.pretrained_weights: {file}; looked in {tmp_path}, {tmp_path}/cache/pyaed/pretrained"
+    )
+    (tmp_path / "my.yaml").write_text(str(tree))
+    done = pyaed("config", "check", "my.yaml", cwd=tmp_path)
+    assert done.code == 1
+    assert f"missing: training.model.pretrained_weights: {file}" in done.out
+    (tmp_path / file).touch()
+    assert operations.check(config.parse(tree)) == []
+
+
 @pytest.mark.parametrize("name", ["cb", "opt_name", "mels"])
 def test_cases(shared, name):
     (folder,) = (shared / "cases").glob("09-*")
