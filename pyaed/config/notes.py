@@ -72,6 +72,11 @@ def notes(config: Config, mode: str | None = None) -> list[str]:
             values = getattr(values, part)
         if uses(mode, section) and name in values.model_fields_set and speaks(getattr(values, name)):
             lines.append(f"{key}: {getattr(values, name)}: {text}")
+    if mode == "chain_tbqeb":
+        lines.append(
+            "operation_mode: chain_tbqeb: the float model is evaluated but not benchmarked, which needs ST's tools: pyaed's engine "
+            "computes int8. The quantized model is evaluated and benchmarked"
+        )
     lines += _unread(config, mode) + _training(config, mode) + _quantization(config, mode)
     model = config.training.model if config.training and uses(mode, "training") else None
     if model is not None:

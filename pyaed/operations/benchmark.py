@@ -11,7 +11,7 @@ from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.model import quantized_model
-from pyaed.operations.run import Run, needed
+from pyaed.operations.run import QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def benchmark(
     from pyaed.measure.verify import check_identity
     from pyaed.nn.pictures import profile_svg
 
-    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
+    path = needed(run, QUANTIZED)
     if (current_ma is not None and current_ma <= 0) or voltage <= 0:
         raise UserError("current and voltage: expected more than 0")
     settings = model_settings(run, path, "number")

@@ -16,7 +16,7 @@ from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.files import write_text
 from pyaed.operations.clips import read_sets
 from pyaed.operations.model import quantized_model
-from pyaed.operations.run import Run, needed
+from pyaed.operations.run import QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
 
@@ -31,7 +31,7 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     """Generate the C of the quantized model and build the image of `deployment.hardware_setup.board` with it."""
     from pyaed import deploy as service
 
-    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
+    path = needed(run, QUANTIZED)
     description = find_board(board or run.config.deployment.hardware_setup.board)
     board = description.name
     if run.image is not None and run.image_of == (path, board):
@@ -52,7 +52,7 @@ def deploy_boards(run: Run) -> None:
     """Build the configured board's image and, of the same sources, the emulated board's: it runs where no board is."""
     from pyaed import deploy as service
 
-    path = needed(run.quantized_model, "a quantized model (.tflite)")
+    path = needed(run, QUANTIZED)
     hardware = run.config.deployment.hardware_setup
     check_rate(find_board(hardware.board), model_settings(run, path).features.sample_rate)
     deploy(run)
@@ -118,7 +118,7 @@ def verify(
     from pyaed.measure.verify import VerifyReport, adversarial_clips, check_identity
     from pyaed.measure.verify import verify as service
 
-    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
+    path = needed(run, QUANTIZED)
     settings = model_settings(run, path, "infer")
     front_end, engine = FrontEnd(settings.features), nn.Engine(quantized_model(run, path, settings))
     clips = adversarial_clips(max(32000, settings.features.min_samples))

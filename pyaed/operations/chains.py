@@ -14,7 +14,7 @@ from pyaed.operations.board import deploy_boards
 from pyaed.operations.evaluation import evaluate, evaluate_float, evaluate_quantized, evaluate_validation
 from pyaed.operations.prediction import predict
 from pyaed.operations.quantization import quantize
-from pyaed.operations.run import Run, needed, start
+from pyaed.operations.run import FLOAT, QUANTIZED, Run, needed, start
 from pyaed.operations.settings import git_state, versions
 from pyaed.operations.track import track
 from pyaed.operations.training import train
@@ -103,7 +103,7 @@ def _page(run: Run, mode: str) -> None:
     quantized_on = settings.provenance.get("quantized_on")
     facts = {
         "operation": mode,
-        "model": needed(run.quantized_model or run.float_model, "a model").name,
+        "model": needed(run, QUANTIZED, FLOAT).name,
         "classes": ", ".join(settings.class_names),
         "data": ", ".join(
             [f"{n} {key} clips" for key, n in clips.items() if n] + [f"{len(last.clips)} clips tested here"]

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from pyaed import artefact
 from pyaed.boards import check_rate, find_board
 from pyaed.config import Config, parts, uses
 from pyaed.dsp import FeatureSpec, FrontEnd
+from pyaed.operations.prediction import prediction_section
 from pyaed.operations.quantization import check_quantizer
-from pyaed.operations.run import model_path
+from pyaed.operations.run import check_model
 from pyaed.operations.training import check_training
 
 
@@ -21,20 +23,20 @@ def check(config: Config) -> list[str]:
     Raises
     ------
     UserError
-        For feature settings that contradict each other, a kind of model or a board that is not known, a quantizer that is
-        not for the model, and what `train` would refuse.
+        For feature settings that contradict each other, a model that is not of the operation's kind, a board that is not
+        known, a quantizer that is not for the model, and what `train` would refuse.
     """
     from pyaed.data.sets import FSD50K, UNUSED_BY_FSD50K
 
     mode = config.operation_mode
     spec = FeatureSpec.from_sections(config.feature_extraction, config.preprocessing)
     FrontEnd(spec)  # makes the tables
-    if config.general.model_path:
-        model_path(config.general.model_path)
+    check_model(config, mode)
     if "deployment" in parts(mode):
         board = find_board(config.deployment.hardware_setup.board, "deployment.hardware_setup.board")
-        if config.general.model_path is None:  # else the model's file says its rate
-            check_rate(board, spec.sample_rate)
+        path = Path(config.general.model_path or "")
+        carried = artefact.read(path) if path.is_file() else None  # the model's file may say its rate
+        check_rate(board, (carried.features if carried else spec).sample_rate)
     if "benchmarking" in parts(mode):
         find_board(config.benchmarking.board, "benchmarking.board")
     if "quantization" in parts(mode):
@@ -49,8 +51,8 @@ def check(config: Config) -> list[str]:
     if uses(mode, "training") or uses(mode, "evaluation") or uses(mode, "quantization"):
         unused = UNUSED_BY_FSD50K if config.dataset.name == FSD50K else ()
         paths |= {f"dataset.{k}": v for k, v in config.dataset if k.endswith("_path") and k not in unused}
-    if mode == "prediction" and config.prediction and not any(c in config.prediction.test_files_path for c in "*?["):
-        paths["prediction.test_files_path"] = config.prediction.test_files_path
+    if mode == "prediction" and not any(c in prediction_section(config).test_files_path for c in "*?["):
+        paths["prediction.test_files_path"] = prediction_section(config).test_files_path
     return [f"{key}: {path}" for key, path in paths.items() if path and not Path(path).exists()] + weights
 
 

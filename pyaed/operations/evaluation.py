@@ -14,7 +14,7 @@ from pyaed.errors import UserError
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, test_set
 from pyaed.operations.model import check_quantized, float_predictor, onnx_network, quantized_model, tflite_ends
-from pyaed.operations.run import Run, needed
+from pyaed.operations.run import FLOAT, QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def evaluate(run: Run) -> None:
 
 def evaluate_float(run: Run) -> None:
     """Evaluate the run's float model on the test set."""
-    path = needed(run.float_model, "a float model (.keras, .h5 or .onnx)")
+    path = needed(run, FLOAT)
     settings = model_settings(run, path, "infer")
     predictor = float_predictor(run, path, settings)
     patches = features(run.config, settings, test_set(run.config, settings), "test features")
@@ -47,7 +47,7 @@ def evaluate_validation(run: Run) -> None:
     """Evaluate the model that was trained on the validation set too, where another set is the test set."""
     if run.validation is None:
         return
-    path = needed(run.float_model, "a float model (.keras or .h5)")
+    path = needed(run, FLOAT)
     settings = model_settings(run, path)
     patches = features(run.config, settings, run.validation, "validation features")
     report(run, settings, patches, float_predictor(run, path, settings), "float validation")
@@ -55,7 +55,7 @@ def evaluate_validation(run: Run) -> None:
 
 def evaluate_quantized(run: Run) -> None:
     """Evaluate the run's quantized model on the test set, by every target that `evaluation.target` names."""
-    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
+    path = needed(run, QUANTIZED)
     settings = model_settings(run, path, "infer")
     check_quantized(run, path, settings, run.config.evaluation.target)
     patches, classified = test_patches(run, settings)

@@ -12,7 +12,7 @@ from pyaed.dsp import feature_hash
 from pyaed.operations.benchmark import PATIENCE
 from pyaed.operations.evaluation import report, test_patches
 from pyaed.operations.model import quantized_model
-from pyaed.operations.run import Run, needed
+from pyaed.operations.run import QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
 
@@ -47,7 +47,7 @@ def evaluate_on_board(run: Run, port: str, baudrate: int = 115200, results: Path
     from pyaed.link.journal import Journal
     from pyaed.measure.verify import check_identity
 
-    path = needed(run.quantized_model, "a quantized model (.tflite or .onnx)")
+    path = needed(run, QUANTIZED)
     settings = model_settings(run, path, "infer")
     quantized_model(run, path, settings)
     model = sha256(path)

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from pyaed import text
 from pyaed.artefact import ModelMetadata
+from pyaed.config import Config, schema
 from pyaed.detector import DetectorSettings, find_events
 from pyaed.errors import UserError
 from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.clips import features, streamed, whole
 from pyaed.operations.evaluation import predictor_of
 from pyaed.operations.model import check_quantized, float_predictor
-from pyaed.operations.run import Run, needed
+from pyaed.operations.run import FLOAT, QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
 
@@ -33,15 +34,14 @@ def predict(run: Run) -> None:
     from pyaed import data, evaluation
 
     config = run.config
-    if config.prediction is None:
-        raise UserError("prediction.test_files_path: missing; a sound file, a folder or a pattern is expected there")
-    path = run.quantized_model or needed(run.float_model, "a model (.keras, .h5, .tflite or .onnx)")
+    section = prediction_section(config)
+    path = needed(run, QUANTIZED, FLOAT)
     settings = model_settings(run, path)
-    clips = data.list_clips(config.prediction.test_files_path)
-    if config.prediction.timeline:
-        _timeline(run, settings, path, config.prediction.target, clips)
+    clips = data.list_clips(section.test_files_path)
+    if section.timeline:
+        _timeline(run, settings, path, section.target, clips)
         return
-    answer = _answerer(run, settings, path, config.prediction.target)
+    answer = _answerer(run, settings, path, section.target)
     patches = features(config, settings, clips, "features")
     probabilities = answer(patches.patches)
     decisions = evaluation.clip_decisions(
@@ -56,6 +56,13 @@ def predict(run: Run) -> None:
     target = evaluation.write_predictions_csv(run.folder / "predictions.csv", patches, decisions, settings.class_names)
     evaluation.write_predictions_json(run.folder / "predictions.json", patches, decisions, settings.class_names)
     log.info("predictions: %s", target)
+
+
+def prediction_section(config: Config) -> schema.Prediction:
+    """Return the section that says what to predict."""
+    if config.prediction is None:
+        raise UserError("prediction.test_files_path: missing; a sound file, a folder or a pattern is expected there")
+    return config.prediction
 
 
 def _answerer(run: Run, settings: ModelMetadata, path: Path, target: str) -> Answer:

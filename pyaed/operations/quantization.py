@@ -13,7 +13,7 @@ from pyaed.errors import UserError
 from pyaed.files import sha256
 from pyaed.operations.clips import fake_patches, features, read_sets
 from pyaed.operations.model import float_model, onnx_network
-from pyaed.operations.run import FLOAT_SUFFIXES, ONNX_SUFFIX, Run, needed
+from pyaed.operations.run import FLOAT, FLOAT_SUFFIXES, ONNX_SUFFIX, Run, needed
 from pyaed.operations.settings import FAKE_DATA, model_settings, own_names, warn_of_fake_data
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def quantize(run: Run) -> None:
     from pyaed import quantization
 
     config = run.config
-    path = needed(run.float_model, "a float model (.keras, .h5 or .onnx)")
+    path = needed(run, FLOAT)
     check_quantizer(config, path)
     settings = model_settings(run, path, "infer")
     of_onnx = path.suffix == ONNX_SUFFIX

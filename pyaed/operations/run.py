@@ -11,7 +11,7 @@ import yaml
 
 from pyaed import __version__, logs
 from pyaed.artefact import ModelMetadata
-from pyaed.config import Config, notes
+from pyaed.config import Config, notes, parts
 from pyaed.errors import UserError, nearest
 from pyaed.files import sweep, write_text
 from pyaed.nn.onnx import is_quantized
@@ -32,6 +32,20 @@ QUANTIZED_SUFFIXES = (".tflite",)
 #: Float or quantized, as its content says.
 ONNX_SUFFIX = ".onnx"
 SUFFIXES = (*FLOAT_SUFFIXES, *QUANTIZED_SUFFIXES, ONNX_SUFFIX)
+
+
+FLOAT, QUANTIZED = "float", "quantized"
+_ENDINGS = {FLOAT: (*FLOAT_SUFFIXES, ONNX_SUFFIX), QUANTIZED: (*QUANTIZED_SUFFIXES, ONNX_SUFFIX)}
+# The model that is given to an operation, or to a chain that begins with it.
+_BEGINS_WITH = {
+    "training": (FLOAT,),
+    "evaluation": (QUANTIZED, FLOAT),
+    "prediction": (QUANTIZED, FLOAT),
+    "quantization": (FLOAT,),
+    "chain_e": (FLOAT,),
+    "benchmarking": (QUANTIZED,),
+    "deployment": (QUANTIZED,),
+}
 
 
 @dataclass
@@ -155,7 +169,39 @@ def _hydra(config: Config, overrides: Sequence[str], mode: str | None) -> dict[s
     }
 
 
-def needed(path: Path | None, what: str) -> Path:
-    if path is None:
-        raise UserError(f"general.model_path: missing; this operation needs {what}")
-    return path
+def needed(run: Run, *kinds: str) -> Path:
+    """Return the run's model of the first of these kinds (`FLOAT`, `QUANTIZED`) that it has."""
+    models = {FLOAT: run.float_model, QUANTIZED: run.quantized_model}
+    for kind in kinds:
+        if (path := models[kind]) is not None:
+            return path
+    raise _other_kind(run.config.general.model_path, kinds)
+
+
+def check_model(config: Config, mode: str | None) -> None:
+    """Check that `general.model_path` has the ending of a model, and of a kind that the operation begins with.
+
+    Raises
+    ------
+    UserError
+        Also when it is missing and the operation can't do without.
+    """
+    given = config.general.model_path
+    path = model_path(given) if given else None
+    if mode is None:
+        return
+    first = "chain_e" if mode.startswith("chain_e") else parts(mode)[0]
+    kinds = _BEGINS_WITH[first]
+    if path is None and first == "training":
+        return
+    if path is None or not any(path.suffix in _ENDINGS[kind] for kind in kinds):
+        raise _other_kind(given, kinds)
+
+
+def _other_kind(given: str | None, kinds: Sequence[str]) -> UserError:
+    wanted = " or ".join(f"a {kind} model ({', '.join(_ENDINGS[kind])})" for kind in kinds)
+    if not given:
+        return UserError(f"general.model_path: missing; this operation needs {wanted}")
+    kind = FLOAT if kinds == (QUANTIZED,) else QUANTIZED
+    hint = "; pyaed quantize, chain_qb and chain_qd make one of it" if kind == FLOAT else ""
+    return UserError(f"general.model_path: {given} is a {kind} model; this operation needs {wanted}{hint}")

@@ -12,7 +12,7 @@ from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.errors import UserError
 from pyaed.operations.clips import features, read_sets
 from pyaed.operations.model import float_model
-from pyaed.operations.run import FLOAT_SUFFIXES, ONNX_SUFFIX, Run
+from pyaed.operations.run import FLOAT_SUFFIXES, ONNX_SUFFIX, Run, check_model
 from pyaed.operations.settings import model_settings, own_names, provenance
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def check_training(config: Config, spec: FeatureSpec) -> schema.Training:
     if section.resume_training_from:
         _check_resumed(config, section)
         return section
+    check_model(config, "training")
     path = Path(config.general.model_path or "")
     if path.suffix == ONNX_SUFFIX:
         raise UserError(f"general.model_path: {path}: a training begins with one of {', '.join(FLOAT_SUFFIXES)}")

@@ -35,6 +35,7 @@ FILES = (
 REFUSED = {
     "configs/st_model_zoo_2026/evaluation_n6_config.yaml": "evaluation.target: stedgeai_n6 needs ST Edge AI Core",
 }
+MODEL = {"general": {"model_path": "m.tflite"}}
 CLIPS_PER_CLASS = 4
 
 
@@ -122,30 +123,30 @@ def test_what_cannot_be_done_is_one_message(shared, name):
 @pytest.mark.parametrize(
     ("overrides", "text"),
     [
-        (["model.model_path=x.onnxx"], "general.model_path: x.onnxx is no model file, expected one of .keras, .h5, .tflite, .onnx"),
+        (["general.model_path=x.onnxx"], "general.model_path: x.onnxx is no model file, expected one of .keras, .h5, .tflite, .onnx"),
         (["evaluation.target=stedgeai_host"], "evaluation.target: stedgeai_host needs ST Edge AI Core, which pyaed"),
-        (["quantization.quantizer=Onnx_quantizer", "operation_mode=quantization", "model.model_path=m.keras"],
+        (["quantization.quantizer=Onnx_quantizer", "operation_mode=quantization", "general.model_path=m.keras"],
          "quantization.quantizer: onnx_quantizer: it quantizes float models of .onnx, and m.keras is none; expected TFlite_converter"),
-        (["quantization.onnx_extra_options={CalibMovingAvg: True}", "operation_mode=quantization", "model.model_path=m.onnx"],
+        (["quantization.onnx_extra_options={CalibMovingAvg: True}", "operation_mode=quantization", "general.model_path=m.onnx"],
          "quantization.onnx_extra_options.CalibMovingAvg: no such setting"),
         (["deployment.hardware_setup.board=STM32N6570-DK", "operation_mode=deployment"],
          "deployment.hardware_setup.board: board 'STM32N6570-DK' is not known"),
         (["benchmarking.board=STM32H747I-DISCO", "operation_mode=benchmarking"], "benchmarking.board: board 'STM32H747I-DISCO'"),
-        (["training.resume_training=True", "operation_mode=training"], "training.resume_training_from: True is not allowed"),
+        (["training.resume_training=True", "operation_mode=training", "~general"], "training.resume_training_from: True is not allowed"),
     ],
 )  # fmt: skip
 def test_other_values_of_these_files(tmp_path, overrides, text):
-    (tmp_path / "user.yaml").write_text("operation_mode: evaluation\n")
+    (tmp_path / "user.yaml").write_text(yaml.safe_dump({"operation_mode": "evaluation", **MODEL}))
     result = pyaed("config", "check", tmp_path / "user.yaml", *overrides)
     assert (result.code, text in result.err) == (2, True), result.err
 
 
 def test_what_is_for_the_stm32n6_only_is_a_note(tmp_path):
     keys = {"profile": "profile_O3", "input_type": "int8", "output_type": "float32", "input_chpos": "chfirst"}
-    text = yaml.safe_dump({"operation_mode": "evaluation", "evaluation": {**keys, "target": "host"}})
+    text = yaml.safe_dump({"operation_mode": "evaluation", **MODEL, "evaluation": {**keys, "target": "host"}})
     (tmp_path / "user.yaml").write_text(text)
     result = pyaed("config", "check", tmp_path / "user.yaml")
-    assert result.code == 0
+    assert result.code == 1  # the model is not there
     assert all(f"note: evaluation.{key}: {value}: not used" in result.out for key, value in keys.items())
     assert "note: evaluation.target: host is target engine here" in result.out
 

@@ -101,6 +101,7 @@ def test_a_rate_that_no_microphone_of_the_board_has():
         **TREE,
         "feature_extraction": features,
         "operation_mode": "chain_qd",
+        "general": {"model_path": "m.keras"},
         "deployment": deployment,
         "preprocessing": {"target_rate": 22050},
     }
@@ -108,3 +109,50 @@ def test_a_rate_that_no_microphone_of_the_board_has():
         operations.check(config.parse(tree))
     tree["preprocessing"] = {"target_rate": 32000}
     operations.check(config.parse(tree))
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "text"),
+    [
+        ("benchmarking", "m.h5", "m.h5 is a float model; this operation needs a quantized model (.tflite, .onnx); pyaed quantize, chain_qb"),
+        ("deployment", "m.keras", "m.keras is a float model; this operation needs a quantized model (.tflite, .onnx)"),
+        ("quantization", "m.tflite", "m.tflite is a quantized model; this operation needs a float model (.keras, .h5, .onnx)"),
+        ("chain_eqe", "m.tflite", "m.tflite is a quantized model; this operation needs a float model (.keras, .h5, .onnx)"),
+        ("chain_qd", None, "missing; this operation needs a float model (.keras, .h5, .onnx)"),
+        ("training", "m.tflite", "m.tflite is a quantized model; this operation needs a float model"),
+        ("evaluation", None, "missing; this operation needs a quantized model (.tflite, .onnx) or a float model (.keras, .h5, .onnx)"),
+        ("prediction", "m.pb", "m.pb is no model file, expected one of .keras, .h5, .tflite, .onnx"),
+    ],
+)  # fmt: skip
+def test_the_wrong_kind_of_model_is_the_same_for_check_and_the_operation(tmp_path, mode, given, text):
+    tree = {
+        "operation_mode": mode,
+        "prediction": {"test_files_path": str(tmp_path)},
+        "hydra": {"run": {"dir": str(tmp_path)}},
+    }
+    tree |= {"training": {}} if mode == "training" else {}
+    if given:
+        tree["general"] = {"model_path": str(tmp_path / given)}
+        (tmp_path / given).write_text("x")
+    settings = config.parse(tree)
+    messages = []
+    for act in (operations.check, operations.perform):
+        with pytest.raises(UserError) as error:
+            act(settings)
+        messages.append(str(error.value))
+    assert text in messages[0]
+    assert "general.model_path: " in messages[0]
+    assert mode.startswith(("chain_e", "evaluation")) or messages[0] == messages[1]
+
+
+def test_what_a_prediction_takes_is_missing_for_check_too():
+    with pytest.raises(UserError, match=r"prediction\.test_files_path: missing"):
+        operations.check(config.parse({"operation_mode": "prediction", "general": {"model_path": "m.tflite"}}))
+
+
+def test_chain_tbqeb_says_that_the_float_model_is_not_benchmarked():
+    lines = config.notes(config.parse({**TREE, "operation_mode": "chain_tbqeb"}))
+    assert any("chain_tbqeb: the float model is evaluated but not benchmarked" in line for line in lines)
+    assert not any(
+        "benchmarked" in line for line in config.notes(config.parse({**TREE, "operation_mode": "chain_tqe"}))
+    )
