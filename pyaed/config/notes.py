@@ -7,7 +7,6 @@ from pyaed.config.schema import Config, Dataset, parts, uses
 
 # Section and key, when to speak (by the value), and what to say. A key that has no rule here or in a service works.
 _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("general.display_figures", bool, "no window is opened; figures are files in the run's folder"),
     (
         "dataset.expand_last_dim",
         lambda value: not value,
@@ -27,6 +26,7 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 _WITH_CLIPS = ("training", "evaluation", "quantization", "prediction", "deployment")
 # Keys that not every operation which uses their section reads: the operations that do.
 _READ_BY: dict[str, tuple[str, ...]] = {
+    "general.display_figures": ("training", "evaluation"),
     **dict.fromkeys(
         (
             "general.logs_dir",

@@ -22,6 +22,7 @@ from pyaed.evaluation.predictors import (
     tflite_predictor,
 )
 from pyaed.evaluation.report import Report, evaluate
+from pyaed.evaluation.windows import show_pictures
 
 __all__ = [
     "UNKNOWN",
@@ -45,6 +46,7 @@ __all__ = [
     "onnx_predictor",
     "predict_patches",
     "prediction_table",
+    "show_pictures",
     "tflite_predictor",
     "wilson_interval",
     "write_events",

@@ -77,9 +77,11 @@ def run_mode(run: Run, mode: str | None = None) -> None:
 
 
 def finish(run: Run, mode: str) -> None:
-    """Write the report page of what was evaluated, and hand the run to the trackers."""
+    """Write the report page of what was evaluated, hand the run to the trackers, and show its figures if that is asked for."""
     _page(run, mode)
     track(run, mode)
+    if run.config.general.display_figures:
+        _display(run)
 
 
 WORST_ERRORS = 6
@@ -132,3 +134,20 @@ def _page(run: Run, mode: str) -> None:
         ],
     )
     log.info("report: %s", evaluation.write_page(run.folder / "report.html", page))
+
+
+def _display(run: Run) -> None:
+    """Open a window for each of the run's figures and wait until they are closed."""
+    from pyaed import evaluation
+
+    figures = [run.folder / "training_curves.png"] if run.history else []
+    figures += sorted((run.folder / "evaluation").glob("*.png")) if run.reports else []
+    if not figures:
+        return
+    log.info("figures are shown (general.display_figures); close the windows to go on")
+    if not evaluation.show_pictures(figures):
+        log.info(
+            "note: general.display_figures: no window can be opened here (no display, or no toolkit for matplotlib such as "
+            "tkinter); the figures are files: %s",
+            ", ".join(str(path.relative_to(run.folder)) for path in figures),
+        )

@@ -193,7 +193,7 @@ def test_sections_that_the_operation_does_not_use_are_noted(tmp_path):
 @pytest.mark.parametrize(
     ("override", "text"),
     [
-        ("general.display_figures=True", "figures are files"),
+        ("operation_mode=deployment general.display_figures=True", "not used by deployment: general.display_figures"),
         ("dataset.expand_last_dim=False", "channel axis"),
         ("training.model.n_stacks=2", "not used by yamnet"),
         ("deployment.c_project_path=../STM32U5", "its own firmware"),
