@@ -138,6 +138,81 @@ static void test_checks(void) {
     count[m] = 0;
     CHECK(aed_frontend_check(&edge) == AED_OK);
   }
+  /* 128 points: the last radix is 2. */
+  const aed_frontend_config by_two = make_config(256, 200, 160, 56);
+  CHECK(aed_frontend_check(&by_two) == AED_OK);
+  for (uint16_t at = 0; at <= 260; at++) {
+    aed_frontend_config other = by_two;
+    memcpy(far, order, sizeof far);
+    far[7] = at;
+    other.order = far;
+    CHECK((aed_frontend_check(&other) == AED_OK) == (at % 4 == 0 && at < 256));
+  }
+}
+
+/* Scratch is what it says: an odd window takes a copy with one sample more. */
+static void test_scratch_size(void) {
+  aed_frontend_config config = make_config(512, 400, 160, 56);
+  CHECK(aed_frontend_scratch_size(&config) == 3080); /* (512 + 257) * 4, filled up to 8 */
+  config.window_length = 399;
+  CHECK(aed_frontend_scratch_size(&config) == 3880); /* and 400 * 2 */
+  config.window_length = 401;
+  CHECK(aed_frontend_scratch_size(&config) == 3880); /* and 402 * 2 */
+}
+
+/* What isn't read of a short window is what zeros would give. */
+static void test_short_windows(void) {
+  static const uint32_t lengths[] = {1, 2, 63, 64, 65, 127, 128, 129, 255, 256, 257, 383, 384, 385};
+  static int16_t pcm[512];
+  static float padded[512], scratch[2048], expected[257], found[257];
+  aed_frontend_config config = make_config(512, 512, 160, 0);
+  const float *whole = config.window;
+  for (size_t i = 0; i < 512; i++) {
+    pcm[i] = (int16_t)(i * 7919U);
+  }
+  for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+    memset(padded, 0, sizeof padded);
+    memcpy(padded, whole, lengths[i] * sizeof(float));
+    config.window = padded;
+    config.window_length = 512;
+    REQUIRE(aed_frontend_check(&config) == AED_OK);
+    aed_frontend_spectrum(&config, pcm, expected, scratch);
+    config.window = whole;
+    config.window_length = lengths[i];
+    memset(scratch, 0x4B, sizeof scratch);
+    aed_frontend_spectrum(&config, pcm, found, scratch);
+    for (size_t k = 0; k < 257; k++) {
+      CHECK(found[k] <= expected[k] && found[k] >= expected[k]); /* 0 equals -0 */
+    }
+  }
+}
+
+/* A ring of one frame, in a structure that held something else. */
+static void test_patch_of_one_frame(void) {
+  static int16_t pcm[2000];
+  static float frames[MAX_FRAMES * MAX_MELS], patch[MAX_MELS];
+  aed_frontend_config config = make_config(512, 400, 160, 0);
+  config.patch_length = config.patch_hop = 1;
+  for (size_t i = 0; i < 2000; i++) {
+    pcm[i] = (int16_t)(i * 7919U);
+  }
+  void *workspace = malloc(aed_clip_workspace_size(&config, AED_ISA_SCALAR));
+  CHECK(aed_clip_frames(&config, AED_ISA_SCALAR, pcm, 2000, 0, 11, frames, workspace) == AED_OK);
+  const size_t size = aed_stream_size(&config);
+  void *memory = malloc(size);
+  aed_stream stream;
+  memset(&stream, 0x7F, sizeof stream);
+  REQUIRE(aed_stream_init(&stream, &config, memory, size) == AED_OK);
+  size_t at = 0;
+  for (size_t n = 0; n < 11; n++) {
+    size_t consumed = 0;
+    REQUIRE(aed_stream_push(&stream, pcm + at, 2000 - at, &consumed) == AED_OK);
+    at += consumed;
+    REQUIRE(aed_stream_patch(&stream, patch) == AED_OK);
+    CHECK(memcmp(patch, frames + n * MAX_MELS, sizeof patch) == 0);
+  }
+  free(memory);
+  free(workspace);
 }
 
 /* Two clips by one call, the second one short; frames: those of the first. */
@@ -285,6 +360,9 @@ static void test_quantize(void) {
 
 int main(void) {
   test_checks();
+  test_scratch_size();
+  test_short_windows();
+  test_patch_of_one_frame();
   test_stream_equals_clip(512, 400, 160, 56);
   test_stream_equals_clip(1024, 1024, 320, -512);
   test_stream_equals_clip(64, 33, 50, 15);

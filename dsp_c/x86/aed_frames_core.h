@@ -6,6 +6,8 @@
 #include "aed_transpose.h"
 #include "aed_x86.h"
 
+_Static_assert(AED_LANES <= AED_ISA_MAX_LANES, "aed_clip_frames has room for so many");
+
 /* All lanes' windowed points: four pairs of samples at a time, each pair one 32-bit word. */
 AED_INLINE void window_lanes(const int16_t *const pcm[AED_LANES], const float *window,
                              uint32_t length, lane *z) {

@@ -113,6 +113,9 @@ def test_training_and_validation_folds_leave_the_others_out():
     training, validation, test = split(clips, training_folds=[1, 2, 3], split_by="fold")
     assert [{c.fold for c in part} for part in (training, validation)] == [{1, 2}, {3}]
     assert len(test) == 0
+    # Folds that are named for one set say that the others are drawn from the rest, not kept whole.
+    training, validation, _ = split(clips, training_folds=[1, 2, 3], validation_split=1 / 3)
+    assert [{c.fold for c in part} for part in (training, validation)] == [{1, 2, 3}] * 2
     for one, other in (("training", "validation"), ("training", "test"), ("test", "validation")):
         with pytest.raises(UserError, match=f"fold 2 stands in both dataset.{one}_folds and dataset.{other}_folds"):
             split(clips, **{f"{one}_folds": [1, 2], f"{other}_folds": [2, 3]})

@@ -38,7 +38,7 @@ def test_page(report, tmp_path):
         configuration="a: '<i>'",
         worst=worst,
         footprint=[{"room": "model", "flash": 12345}],
-        notes=["a note"],
+        notes=["a note\x1b[2J\u202e"],
         counts=[{"class": "<script>", "training": 4567}],
     )
     path = write_page(tmp_path / "report.html", page)
@@ -48,6 +48,7 @@ def test_page(report, tmp_path):
         assert raw not in text
     assert "2&amp;.wav" in text
     assert text.count("<audio") == len(report.wrong) == 1
+    assert "a note\\x1b[2J\\u202e" in text
     assert "12,345" in text
     assert "4,567" in text
     sound = re.search(r'src="data:audio/wav;base64,([^"]*)"', text)[1]

@@ -39,6 +39,7 @@ def test_features_are_the_hosts_bits_whatever_the_length(board):
         assert same(board.features(pcm)[: len(host)], host)
     # Frames beyond the clip's end come from zeros.
     assert board.features(images.noise(300), n_frames=20).shape == (20, 16)
+    assert board.features(np.zeros(0, np.int16)).shape == (0, 16)
 
 
 def test_infer_and_digests_are_the_hosts_bits(board):

@@ -67,7 +67,8 @@ def find(code: str) -> Iterator[tuple[int, int, str]]:
         elif i == in_function:
             in_function = 0
         if token.kind == "number":
-            for new in changed_number(token.text):
+            longer = in_function and _is_length(tokens, i)
+            for new in changed_number(token.text)[longer:]:
                 yield token.start, token.end, new
         elif not in_function:
             continue
@@ -135,6 +136,12 @@ def _deleted(code: str, tokens: list[_Token], i: int) -> Iterator[tuple[int, int
             breaks = "\n" * code.count("\n", token.start, tokens[k].start)
             yield token.start, tokens[k].start, breaks
             return
+
+
+def _is_length(tokens: list[_Token], i: int) -> bool:
+    """`type name[4]`: an automatic array, which a longer one would replace unnoticed."""
+    before = [token.text for token in tokens[max(0, i - 3) : i]]
+    return before[-1:] == ["["] and len(before) == 3 and bool(_TYPES.fullmatch(before[0]))
 
 
 def _is_declaration(tokens: list[_Token], i: int) -> bool:
