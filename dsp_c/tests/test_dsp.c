@@ -184,6 +184,13 @@ static void test_short_windows(void) {
     for (size_t k = 0; k < 257; k++) {
       CHECK(found[k] <= expected[k] && found[k] >= expected[k]); /* 0 equals -0 */
     }
+    static const uint8_t before[4] = {0x4B, 0x4B, 0x4B, 0x4B};
+    for (size_t k = 512 + 257 + (lengths[i] % 2 != 0 ? (lengths[i] + 1) / 2 : 0); k < 2048; k++) {
+      CHECK(memcmp(&scratch[k], before, 4) == 0); /* behind the documented size */
+    }
+    for (size_t k = 512; k < 512 + 257; k++) {
+      CHECK(memcmp(&scratch[k], before, 4) == 0); /* the points' end; this spectrum is elsewhere */
+    }
   }
 }
 
