@@ -1,5 +1,6 @@
 /* The engine from C alone, under the sanitizers: rounding against its definition, the walk over a
  * model, argument checks. Equality with TensorFlow Lite is tested from Python. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "aed_check.h"
@@ -112,6 +113,29 @@ static void test_softmax_shares(void) {
   }
 }
 
+/* As many inputs as there may be, in an arena that ends with the output. */
+static void test_concat(void) {
+  enum { OUTER = 3, ROW = AED_CONCAT_INPUTS * (AED_CONCAT_INPUTS + 1) / 2 };
+  aed_concat_params params = {.output = OUTER * ROW, .n_inputs = AED_CONCAT_INPUTS, .outer = OUTER};
+  uint8_t *arena = malloc(2 * OUTER * ROW), *next = arena;
+  for (int32_t i = 0; i < AED_CONCAT_INPUTS; i++) {
+    params.sizes[i] = i + 1;
+    params.inputs[i] = (uint32_t)(next - arena);
+    for (int32_t k = 0; k < OUTER * (i + 1); k++) {
+      *next++ = (uint8_t)(17 * i + k);
+    }
+  }
+  aed_concat_8(&params, arena);
+  for (int32_t o = 0; o < OUTER; o++) {
+    for (int32_t i = 0; i < AED_CONCAT_INPUTS; i++) {
+      for (int32_t k = 0; k < i + 1; k++) {
+        CHECK(*next++ == (uint8_t)(17 * i + o * (i + 1) + k));
+      }
+    }
+  }
+  free(arena);
+}
+
 static void count(void *context, uint32_t node) {
   uint32_t *next = context;
   CHECK(node == *next);
@@ -158,6 +182,7 @@ int main(void) {
   test_fully_connected_ties();
   test_softmax_ties();
   test_softmax_shares();
+  test_concat();
   test_run();
   return aed_check_result("nn");
 }

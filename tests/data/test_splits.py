@@ -249,6 +249,12 @@ def test_a_clip_without_fold_is_named(tmp_path, more, advice):
     assert advice in str(error.value)
 
 
+def test_nothing_is_drawn_of_clips_without_fold():
+    clips = make([0, 1] * 4, [1, 2, None, None] * 2)
+    training, validation, test = split(clips, validation_split=0)
+    assert (len(training), len(validation), len(test)) == (8, 0, 0)
+
+
 def test_a_clip_without_fold_matters_only_where_folds_are_looked_at(tmp_path):
     paths = table(tmp_path, ["12.wav,dog,", *FOLDED])
     assert len(read_sets({**paths, "split_by": "random"}).training) == 11

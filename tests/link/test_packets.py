@@ -149,6 +149,13 @@ def test_the_shortest_packets(c, data, counter):
     assert c_receive(c, data) == python_receive(data, []) == ([], expected)
 
 
+def test_the_longest_packets():
+    """Of a payload without zeros; the CRC may have some, which saves a byte or two."""
+    for n in range(1200):
+        longest = len(packets.cobs_encode(b"\1" * (n + packets.CRC_SIZE))) + 1
+        assert len(packets.encode(b"\1" * n)) <= longest <= packets.max_packet(n) <= longest + 1
+
+
 def test_a_flood_needs_no_memory():
     receiver = packets.Receiver(MAX_PAYLOAD, MIN_PAYLOAD)
     for _ in range(100):
