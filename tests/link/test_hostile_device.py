@@ -122,3 +122,18 @@ def taken(board, pcm):
     board._position += len(pcm)
     assert board._position < 1_000
     return pcm[:0], {"log_mel": np.zeros(0, np.float32), "first_frame": 0}
+
+
+def test_what_a_flood_left_out_is_said_once(monkeypatch, caplog):
+    now = [100.0]
+    monkeypatch.setattr("pyaed.link.connection.time.monotonic", lambda: now[0])
+    connection = Connection.__new__(Connection)
+    connection.port, connection._warned, connection._unsaid = "COM9", [], 0
+    for i in range(WARNINGS + 7):
+        connection._warn("line %d", i)
+    assert [r.getMessage() for r in caplog.records] == [f"line {i}" for i in range(WARNINGS)]
+    now[0] += 1.001
+    caplog.clear()
+    for i in range(2):
+        connection._warn("later %d", i)
+    assert [r.getMessage() for r in caplog.records] == ["COM9: 7 more such lines are left out", "later 0", "later 1"]
