@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyaed.data import Patches
 
 SUFFIXES = (".keras", ".h5")
+AUGMENTED = ("best_augmented_model", "last_augmented_model")
 
 
 def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
@@ -41,6 +42,18 @@ def load(path: str | os.PathLike[str], compiled: bool = False) -> Any:
         When the file is missing, damaged, of another kind, or holds something that would have to be executed.
     """
     path = Path(path)
+    try:
+        return _load(path, compiled)
+    except UserError as error:
+        if path.is_file() and path.stem in AUGMENTED:
+            raise UserError(
+                f"{error}\n{path.name} of ST's zoo has the augmentation's layers in it; the model without them is best_model.h5 in the "
+                "same folder"
+            ) from error
+        raise
+
+
+def _load(path: Path, compiled: bool) -> Any:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: expected a model file ending with {' or '.join(SUFFIXES)}")
     if not path.is_file():

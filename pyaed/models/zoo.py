@@ -95,7 +95,10 @@ def check(
     """
     name = str(getattr(model_cfg, "name", None) or "").lower()
     if name not in MODELS:
-        raise UserError(f"training.model.name is '{name}', expected one of {', '.join(MODELS)}{nearest(name, MODELS)}")
+        hint = nearest(name, MODELS)
+        if name == "custom":
+            hint = "; a network of your own is a model file: general.model_path=FILE.keras, without training.model"
+        raise UserError(f"training.model.name is '{name}', expected one of {', '.join(MODELS)}{hint}")
     shape = _patch_shape(getattr(model_cfg, "input_shape", None), input_shape)
     if name == "yamnet":
         size = _choice(model_cfg, "embedding_size", 256, tuple(yamnet.EMBEDDINGS))

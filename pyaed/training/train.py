@@ -226,6 +226,10 @@ class _Epochs:
             if callbacks.NO_NUMBER not in asked or refused or not self.state.best_epoch:
                 raise
             log.warning("%s; TerminateOnNaN: epoch %d was the last one", error, self.state.epoch)
+        except import_tensorflow().errors.ResourceExhaustedError as error:
+            raise UserError(
+                f"training: not enough memory ({str(error).splitlines()[0][:200]}): lower training.batch_size, or take a smaller model"
+            ) from error
         except KeyboardInterrupt:
             if self.state.epoch > self.first_epoch:
                 log.warning(

@@ -153,3 +153,22 @@ def test_a_file_under_the_name_of_another_kind(model, tmp_path, is_a, given):
         return
     with pytest.raises(UserError, match=rf"it is a {is_a} file by its content.*rename it to m{is_a}"):
         artefact.read(renamed)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_the_zoos_augmented_models_are_told_from_the_model(tmp_path, suffix):
+    """best_augmented_model.h5: "make sure not to use it for deployment or evaluation"."""
+
+    class VolumeAugment(import_keras().layers.Layer):
+        def call(self, x):
+            return x
+
+    keras = import_keras()
+    path = tmp_path / f"best_augmented_model{suffix}"
+    keras.Sequential([keras.Input((4, 4, 1)), VolumeAugment(), keras.layers.Flatten()]).save(path)
+    with pytest.raises(
+        UserError, match=r"VolumeAugment.*\n.*the model without them is best_model\.h5 in the same folder"
+    ):
+        models.load(path)
+    keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()]).save(path)  # ours: `training.h5_copies`
+    models.load(path)

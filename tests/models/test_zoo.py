@@ -104,6 +104,7 @@ def test_bad_shapes(shape):
     ("options", "arguments", "message"),
     [
         ({"name": "yamnett"}, {}, "did you mean 'yamnet'"),
+        ({"name": "custom"}, {}, r"a network of your own is a model file: general\.model_path"),
         ({"name": None}, {}, "expected one of yamnet, miniresnet"),
         ({"version": "v3"}, {}, "expected one of v1, v2"),
         ({"n_stacks": -1}, {}, "n_stacks is -1, expected a whole number from 1 on"),

@@ -285,6 +285,20 @@ def test_terminate_on_nan_keeps_what_was_finished(tmp_path, caplog):
         run(tmp_path / "c", epochs=5, **too_fast)
 
 
+def test_not_enough_memory_is_one_message(tmp_path):
+    """8 patches, each stretched to 320,000 x 240,000: 2 TB."""
+    layers = import_keras().layers
+    x = inputs = import_keras().Input((*SHAPE, 1))
+    for layer in (
+        layers.UpSampling2D((20000, 20000)),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(N_CLASSES, activation="softmax"),
+    ):
+        x = layer(x)
+    with pytest.raises(UserError, match=r"training: not enough memory \(.*\): lower training\.batch_size"):
+        run(tmp_path, model=import_keras().Model(inputs, x))
+
+
 def test_every_epoch_draws_all_patches_anew():
     x = np.arange(10, dtype=np.float32).reshape(10, 1, 1)
     source = Examples(x, np.arange(100, 105), np.arange(10) // 2)
