@@ -38,7 +38,7 @@ def with_fixed_batch(graph: Graph) -> Graph:
     for op in graph.operators:
         try:
             _infer(graph, op, shapes, values)
-        except (IndexError, ValueError, TypeError, KeyError, OverflowError):
+        except (IndexError, ValueError, TypeError, KeyError, ArithmeticError):
             continue
     tensors = tuple(
         tensor if shape == tensor.shape else dataclasses.replace(tensor, shape=shape)

@@ -212,11 +212,39 @@ REFUSED = {
               [("RELU", [1], [2], {}), ("RELU", [0], [1], {})]),
         "reads a tensor before it is computed",
     ),
+    "a window of 2^31 samples": (
+        unary("DEPTHWISE_CONV_2D", tensor((1, 4, 4, 1), scale=1), tensor((1, 4, 4, 1), scale=1),
+              dict(strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=2**31 - 1, depthMultiplier=1, padding=0),
+              [tensor((1, 1, 2, 1), scale=1, data=[1, 1])]),
+        "dilation 2147483647: a window that reaches too far",
+    ),
+    "values that are no numbers": (
+        unary("GELU", tensor((1, 4), scale=3e38), tensor((1, 4), scale=1)),
+        "lead to values that are no numbers",
+    ),
+    "a padding value of no numbers": (
+        unary("PADV2", tensor((1, 1), scale=1), tensor((1, 1), scale=1), {},
+              [tensor((2, 2), "int32", data=[[0, 0], [0, 0]]), tensor((0,), scale=1, data=[])]),
+        "shapes do not fit|has to be a constant",
+    ),
+    "a padding value in float": (
+        unary("PADV2", tensor((1, 1), scale=1), tensor((1, 1), scale=1), {},
+              [tensor((2, 2), "int32", data=[[0, 0], [0, 0]]), tensor((1,), "float32", scale=1, data=[0])]),
+        "type not supported here",
+    ),
     "five dimensions": (
         unary("RELU", tensor((1, 1, 2, 2, 2), scale=1), tensor((1, 1, 2, 2, 2), scale=1)),
         "expected 1 to 4 dimensions",
     ),
 }  # fmt: skip
+
+
+def test_a_shape_computed_with_a_divisor_of_zero_stays_as_the_file_has_it():
+    """RESHAPE to (0, -1), where the file computes the shape."""
+    constants = [tensor((2,), "int32", data=[0, -1]), tensor((2,), "int32", data=[0, 0])]
+    tensors = [tensor((1, 6), scale=1), *constants, tensor((2,), "int32"), tensor((2, 3), scale=1)]
+    content = build(tensors, [("ADD", [1, 2], [3], {}), ("RESHAPE", [0, 3], [4], {})])
+    assert compile_graph(read_tflite(content)).nodes == ()
 
 
 @pytest.mark.parametrize("case", REFUSED)

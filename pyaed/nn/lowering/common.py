@@ -13,6 +13,8 @@ from pyaed.nn.quantize import activation_range
 
 #: Accumulators stay below this, see aed_rescale in nn_c/src/aed_nn_math.h.
 ACCUMULATOR_LIMIT = 1 << 30
+REACH = 1 << 30  # of a window over a map, which the kernels count in 32 bits
+QUANTIZED = ("int8", "uint8", "int16", "int32")  # what a scale and a zero point may belong to
 
 #: Fields of a C struct by name, as the kernel has them: int, float, list of int, array (const table) or None.
 Fields = dict[str, Any]
@@ -111,6 +113,7 @@ def affine(graph: Graph, op: Operator, tensor: Tensor) -> tuple[np.float32, int]
     """Return (scale, zero_point) of a per-tensor quantized tensor."""
     if len(tensor.scales) != 1:
         refuse(graph, op, f"tensor {tensor}: expected one scale, it has {len(tensor.scales)}")
+    expect_type(graph, op, tensor, QUANTIZED)
     info = np.iinfo(tensor.dtype)
     zero_point = int(tensor.zero_points[0])
     if not info.min <= zero_point <= info.max:
@@ -156,6 +159,8 @@ def window_fields(graph: Graph, op: Operator, x: Tensor, y: Tensor, kernel: tupl
         if k < 1 or stride < 1 or dilation < 1:
             refuse(graph, op, f"kernel {k}, stride {stride}, dilation {dilation}: each has to be at least 1")
         extent = (k - 1) * dilation + 1
+        if (out - 1) * stride + extent >= REACH:
+            refuse(graph, op, f"kernel {k}, stride {stride}, dilation {dilation}: a window that reaches too far")
         expected = -(-size // stride) if o["padding"] == "SAME" else (size - extent + stride) // stride
         if out != expected:
             refuse(graph, op, f"output size {out} where {expected} follows from {x}")

@@ -46,7 +46,9 @@ def pad(graph: Graph, op: Operator) -> Step | View:
         fill = operand(graph, op, 2)
         if affine(graph, op, fill) != affine(graph, op, y):
             refuse(graph, op, f"the padding value {fill} is quantized differently")
-        value = int(constant(graph, op, 2, (x.dtype,)).reshape(-1)[0])
+        values = constant(graph, op, 2, (x.dtype,))
+        expect_shape(graph, op, values.size == 1, fill)
+        value = int(values.reshape(-1)[0])
     if not pads.any():
         return View(x.index, y.index)
     params = {

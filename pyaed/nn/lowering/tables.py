@@ -133,9 +133,12 @@ def of_float(function: Callable[[Real, Operator], Real], unit_output: bool = Fal
             _expect_unit_output(graph, op, y)
 
         def values(levels: Levels) -> npt.NDArray[np.float64]:
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 real = function(x_scale * (levels - x_zero).astype(np.float32), op)
-                return round_half_away(real * (np.float32(1) / y_scale)) + y_zero
+                steps = real * (np.float32(1) / y_scale)
+            if np.isnan(steps).any():
+                refuse(graph, op, f"the scales {x_scale:.3g} and {y_scale:.3g} lead to values that are no numbers")
+            return round_half_away(steps) + y_zero
 
         return table(graph, op, x, y, values)
 
