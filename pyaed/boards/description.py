@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pyaed.errors import UserError, nearest
+from pyaed.files import read_bytes
 from pyaed.sources import source_root
 
 if sys.version_info >= (3, 11):
@@ -18,6 +19,7 @@ else:
 
 FILE = "board.toml"
 VARIABLE = "PYAED_BOARDS"
+MAX_BYTES = 1 << 18  # of a description
 
 
 class _Section(BaseModel):
@@ -114,8 +116,9 @@ def read_board(folder: Path) -> BoardDescription:
     """
     path = folder / FILE
     try:
-        return BoardDescription(**tomllib.loads(path.read_text(encoding="utf-8")), name=folder.name, folder=folder)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+        content = read_bytes(path, MAX_BYTES, "board's description").decode("utf-8")
+        return BoardDescription(**tomllib.loads(content), name=folder.name, folder=folder)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

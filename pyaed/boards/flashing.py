@@ -63,6 +63,7 @@ TOOLS = {
     ),
 }
 COPY = "copy"
+MAX_IMAGE_BYTES = 1 << 26  # of an ELF file with its debug information
 
 
 def _segments(elf: Path) -> list[tuple[int, bytes]]:
@@ -72,6 +73,8 @@ def _segments(elf: Path) -> list[tuple[int, bytes]]:
 
     if not elf.is_file():
         raise UserError(f"no firmware image at {elf}: build one with `pyaed deploy`")
+    if elf.stat().st_size > MAX_IMAGE_BYTES:
+        raise UserError(f"{elf} is no firmware image: it has more than {MAX_IMAGE_BYTES} bytes")
     try:
         with elf.open("rb") as file:
             return [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]

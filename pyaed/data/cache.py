@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import os
 import threading
 import time
@@ -64,10 +65,24 @@ def load_entry(path: Path) -> tuple[np.ndarray, Any] | None:
     if not len(body) or check_of(body) != check:
         log.warning("feature cache: %s is damaged; computing again", path)
         return None
+    try:
+        return _parse(body)
+    except Exception:  # numpy's reader of the header raises what Python's tokenizer does
+        log.warning("feature cache: %s is no entry; computing again", path)
+        return None
+
+
+def _parse(body: memoryview) -> tuple[np.ndarray, Any]:
+    """Read an entry that is whole; ValueError for one that announces what isn't there."""
     buffer = io.BytesIO(body)
-    array: np.ndarray = np.load(buffer, allow_pickle=False)
-    said = buffer.read()
-    return array, json.loads(said) if said else None
+    if np.lib.format.read_magic(buffer) != (1, 0):
+        raise ValueError("another version of .npy")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(buffer)
+    end = buffer.tell() + math.prod(shape) * dtype.itemsize
+    if by_columns or dtype.hasobject or any(n < 0 for n in shape) or end > len(body):
+        raise ValueError("an array that isn't there")
+    array = np.frombuffer(body[buffer.tell() : end], dtype).reshape(shape)
+    return array, json.loads(bytes(body[end:])) if end < len(body) else None
 
 
 def save_entry(path: Path, array: np.ndarray, said: object = None) -> bool:

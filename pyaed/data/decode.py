@@ -10,6 +10,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from pyaed.data.budgets import MAX_SAMPLES, MAX_SOUND_BYTES
 from pyaed.data.clips import listing
 from pyaed.data.containers import cut_off
 from pyaed.errors import UserError
@@ -25,7 +26,8 @@ CANCELLED = 0.1  # power of the mix, of what channels without relation would lea
 LATE_S = 0.05  # decoders round the length of a stream by less
 CLIPPED_SHARE = 1e-3  # share of a clip's samples at or beyond the limit that is worth a word
 BLOCK = 1 << 18
-LOST_SYNC = 158  # libsndfile's code for a FLAC stream that ends within a frame
+UNKNOWN_LENGTH = (1 << 63) - 1  # of a stream whose header doesn't say it, for libsndfile
+DAMAGED = (39, 158)  # libsndfile's codes for a FLAC stream that ends before its length, or within a frame
 
 #: What reading may change about a sound, and what a set's line in the log says of it.
 REMARKS = {
@@ -90,6 +92,8 @@ def read_sound(path: str | os.PathLike[str], target_rate: int, max_seconds: floa
     """
     if not os.path.isfile(path):
         raise UserError(f"cannot decode {path}: no such file")
+    if os.path.getsize(path) > MAX_SOUND_BYTES:
+        raise UserError(f"{path}: a sound file of more than {MAX_SOUND_BYTES} bytes is not read")
     remarks = []
     # Bytes, for names that are no UTF-8; Windows' names are text.
     name = os.fspath(path) if os.name == "nt" else os.fsencode(path)
@@ -99,12 +103,16 @@ def read_sound(path: str | os.PathLike[str], target_rate: int, max_seconds: floa
             rate = file.samplerate
             if not RATES[0] <= rate <= RATES[1]:
                 raise UserError(f"{path}: sample rate {rate} Hz is outside {RATES[0]} to {RATES[1]} Hz")
+            if file.frames == UNKNOWN_LENGTH:
+                raise UserError(
+                    f"{path}: its header doesn't say how long it is, as of a file that was written into a pipe; convert it to wav"
+                )
             frames = file.frames if max_seconds is None else min(file.frames, int(max_seconds * rate))
             scaled = file.subtype in FLOATS and _in_int16_scale(path, file)
-            native = file.read(frames, dtype="float32", always_2d=True)
+            native = _read(path, file, frames, max(file.channels, target_rate / rate))
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         reason = str(error).removeprefix(f"Error opening {name!r}: ")
-        if getattr(error, "code", None) == LOST_SYNC:
+        if getattr(error, "code", None) in DAMAGED:
             reason = "the file is damaged or cut off"
         raise UserError(f"cannot decode {path}: {reason.rstrip('.')} (wav, flac, ogg and mp3 are read)") from error
     if missing is None and frames - len(native) > LATE_S * rate:
@@ -131,6 +139,37 @@ def read_sound(path: str | os.PathLike[str], target_rate: int, max_seconds: floa
         kind = "overload" if share > CLIPPED_SHARE else "overshoot"
         remarks.append(Remark(kind, f"peak {peak:.3g}, {share:.2%} of the samples"))
     return Sound(np.ascontiguousarray(audio), native, tuple(remarks))
+
+
+def _read(
+    path: str | os.PathLike[str], file: soundfile.SoundFile, frames: int, weight: float
+) -> npt.NDArray[np.float32]:
+    """Return up to `frames` frames, (n, n_channels); memory is taken for what is there, not for what is announced.
+
+    `weight`: values that a frame becomes, in the file or at the wanted rate.
+    """
+    most, blocks, n = int(MAX_SAMPLES / weight), list[npt.NDArray[np.float32]](), 0
+    if frames > most:
+        raise _too_long(path, file, frames, most)
+    while n < frames:
+        wanted = min(BLOCK, frames - n)
+        blocks.append(file.read(wanted, dtype="float32", always_2d=True))
+        n += len(blocks[-1])
+        if n > most:
+            raise _too_long(path, file, n, most)
+        if len(blocks[-1]) < wanted:
+            break
+    return (
+        np.concatenate(blocks) if len(blocks) > 1 else blocks[0] if blocks else np.zeros((0, file.channels), np.float32)
+    )
+
+
+def _too_long(path: str | os.PathLike[str], file: soundfile.SoundFile, frames: int, most: int) -> UserError:
+    rate, channels = file.samplerate, file.channels
+    return UserError(
+        f"{path}: {frames / rate:.0f} s of {channels} channels at {rate} Hz are more than is read at once, "
+        f"{most / rate:.0f} s of them; cut it into parts, or let preprocessing.max_length cut it"
+    )
 
 
 def say_remarks(label: str, remarks: Mapping[str, Sequence[Remark]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pyaed.data.budgets import MAX_CATEGORIES
 from pyaed.data.clips import Clip, ClipSet, listing, near_file
 from pyaed.data.finder import Finder, folded
 from pyaed.data.table import Row, labels_in, read_rows
@@ -101,6 +102,10 @@ def clips_of_rows(
     if not audio_path.is_dir():
         raise UserError(f"audio folder {audio_path} does not exist{near_file(audio_path)}")
     found = Counter(name for row in rows for name in row.categories)
+    if len(found) > MAX_CATEGORIES:
+        raise UserError(
+            f"{csv_path}: {len(found)} categories, expected at most {MAX_CATEGORIES}; is the column 'category' the right one?"
+        )
     if not selection.multi_label:
         _check_several_labels(selection, rows, found, csv_path)
     _check_spellings(found, csv_path)

@@ -25,6 +25,7 @@ from pyaed.progress import progress
 log = logging.getLogger(__name__)
 
 BLOCK = 1 << 20
+MAX_DOWNLOAD = 64 << 30  # bytes of one file; the largest part of FSD50K has 3 GiB
 TRIES, PAUSE_S, TIMEOUT_S = 5, 1.0, 60.0
 
 #: What to write into the configuration, {folder} being the data set's.
@@ -169,6 +170,8 @@ def _append(url: str, part: Path, label: str) -> None:
         with open(part, "r+b" if start else "wb") as file:
             file.seek(start)
             for block in progress(blocks, length and -(-int(length) // BLOCK), label, "MiB"):
+                if file.tell() > MAX_DOWNLOAD:
+                    raise UserError(f"{url}: more than {MAX_DOWNLOAD >> 30} GiB, which no file of these sets has")
                 try:
                     file.write(block)
                 except OSError as error:

@@ -4,23 +4,23 @@ FSD50K lists with every label all of its ancestors (Electric_guitar comes with G
 that is only there as an ancestor of another one is dropped, as ST's zoo does.
 """
 
-import csv
 import json
 import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyaed.data.budgets import MAX_LABELS, MAX_ONTOLOGY_BYTES, MAX_ONTOLOGY_CLASSES, MAX_ONTOLOGY_LINKS
 from pyaed.data.clips import ClipSet, listing, near_file
+from pyaed.data.csv_file import read_csv
 from pyaed.data.esc import EVERYTHING, Selection, clips_of_rows
 from pyaed.data.table import Row
-from pyaed.errors import UserError
-from pyaed.files import native_path
+from pyaed.errors import UserError, nearest, shorten
+from pyaed.files import native_path, read_bytes
 
 log = logging.getLogger(__name__)
 
 PARTS = {"training": "dev", "validation": "eval"}
-MAX_ONTOLOGY_BYTES = 64 << 20
 
 
 def read_fsd50k(
@@ -55,14 +55,26 @@ def read_fsd50k(
     mids = _vocabulary(folder / "vocabulary.csv")
     table = folder / f"{part}.csv"
     rows, dropped = [], 0
-    for line, record in _records(table, ("fname", "labels")):
+    columns, records = read_csv(table)
+    for column in ("fname", "labels"):
+        if column not in columns:
+            raise UserError(
+                f"{table} has no column '{column}'{nearest(column, columns)}; its first line gives: {', '.join(columns)}"
+            )
+    for line, record in records:
         names = tuple(name.strip() for name in record["labels"].split(",") if name.strip())
         unknown = [name for name in names if name not in mids]
         if unknown or not names:
             raise UserError(
                 f"{table}, line {line}: label {listing(unknown) or 'missing'}; vocabulary.csv doesn't have it"
             )
+        if len(names) > MAX_LABELS:
+            raise UserError(f"{table}, line {line}: {len(names)} labels of one clip, expected at most {MAX_LABELS}")
         own = unsmear(names, mids, ancestors)
+        if not own:
+            raise UserError(
+                f"{table}, line {line}: in the ontology each of {listing(names)} lies above another of them: a circle"
+            )
         if getattr(settings, "only_keep_monolabel", True) and len(own) > 1:
             dropped += 1
             continue
@@ -93,7 +105,8 @@ def unsmear(labels: Sequence[str], mids: dict[str, str], ancestors: dict[str, fr
     ancestors : dict
         Identifier -> all identifiers above it.
     """
-    above = frozenset().union(*(ancestors.get(mids[label], frozenset()) for label in labels))
+    own = {mids[label] for label in labels}
+    above = frozenset().union(*(own & ancestors.get(mid, frozenset()) for mid in own))
     return tuple(dict.fromkeys(label for label in labels if mids[label] not in above))
 
 
@@ -109,16 +122,26 @@ def _path(settings: object, key: str) -> Path:
 
 def _ancestors(path: Path) -> dict[str, frozenset[str]]:
     """Return every class's ancestors from AudioSet's ontology.json; a class may have several parents."""
+    content = read_bytes(path, MAX_ONTOLOGY_BYTES, "ontology")
+    parents: dict[str, set[str]] = {}
+    links = 0
     try:
-        if path.stat().st_size > MAX_ONTOLOGY_BYTES:
-            raise ValueError("larger than any ontology")
-        parents: dict[str, set[str]] = {}
-        for item in json.loads(path.read_text(encoding="utf-8")):
+        for item in json.loads(content.decode("utf-8")):
+            children = item["child_ids"]
+            if isinstance(children, str) or not all(isinstance(name, str) for name in (item["id"], *children)):
+                raise ValueError("an id that is no text")
+            links += len(children)
             parents.setdefault(item["id"], set())
-            for child in item["child_ids"]:
+            for child in children:
                 parents.setdefault(child, set()).add(item["id"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not AudioSet's ontology.json: {error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else shorten(str(error))
+        raise UserError(f"{path} is not AudioSet's ontology.json: {reason}") from None
+    if len(parents) > MAX_ONTOLOGY_CLASSES or links > MAX_ONTOLOGY_LINKS:
+        raise UserError(
+            f"{path} is not AudioSet's ontology.json: {len(parents)} classes with {links} links, expected at most "
+            f"{MAX_ONTOLOGY_CLASSES} and {MAX_ONTOLOGY_LINKS}"
+        )
     found: dict[str, frozenset[str]] = {}
     for start in parents:
         above, pending = set(), list(parents[start])
@@ -134,22 +157,8 @@ def _ancestors(path: Path) -> dict[str, frozenset[str]]:
 def _vocabulary(path: Path) -> dict[str, str]:
     """Return label -> AudioSet identifier; the file has the columns index, label, mid and no header."""
     mids = {}
-    for line, record in _records(path, ("index", "label", "mid"), header=False):
+    for line, record in read_csv(path, ("index", "label", "mid"))[1]:
         if not record["label"] or not record["mid"]:
             raise UserError(f"{path}, line {line}: expected index,label,mid")
         mids[record["label"].strip()] = record["mid"].strip()
     return mids
-
-
-def _records(path: Path, columns: tuple[str, ...], header: bool = True) -> list[tuple[int, dict[str, str]]]:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, None if header else columns)
-            for column in columns:
-                if column not in (reader.fieldnames or ()):
-                    raise UserError(f"{path} has no column '{column}'; its first line gives: {reader.fieldnames}")
-            return [(reader.line_num, {k: v or "" for k, v in row.items() if k}) for row in reader]
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist{near_file(path)}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}") from None

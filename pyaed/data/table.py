@@ -1,15 +1,15 @@
 """Tables in ESC format: a CSV with `filename`, `category` and, optionally, `fold`."""
 
-import codecs
-import csv
 import os
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from pyaed.data.clips import is_apple_double, near_file, note_apple_double
-from pyaed.errors import UserError, nearest
+from pyaed.data import csv_file
+from pyaed.data.budgets import MAX_LABELS
+from pyaed.data.clips import is_apple_double, note_apple_double
+from pyaed.errors import UserError, brief, nearest
 
 
 @dataclass(frozen=True)
@@ -25,40 +25,20 @@ class Row:
 
 def has_columns(path: Path) -> bool:
     """Tell whether a file is a table in ESC format, by its header."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            columns = next(csv.reader(file, skipinitialspace=True), [])
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return False
-    return {"filename", "category"} <= {column.strip() for column in columns}
+    return csv_file.has_columns(path, ("filename", "category"))
 
 
 def read_rows(path: Path, multi_label: bool = False) -> list[Row]:
     """Return the lines of a table in ESC format; see `read_clips` for what is an error."""
-    if not path.is_file():
-        raise UserError(f"CSV file {path} does not exist{near_file(path)}")
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns = [(c or "").strip() for c in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            for wanted in ("filename", "category"):
-                if wanted not in columns:
-                    _check_separator(path, columns)
-                    raise UserError(
-                        f"{path} has no column '{wanted}'{nearest(wanted, columns)}; "
-                        f"its first line gives: {', '.join(columns) or 'nothing'}"
-                    )
-            rows = [_row(path, reader.line_num, record, multi_label) for record in reader]
-    except UnicodeDecodeError as error:
-        with open(path, "rb") as file:
-            utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        hint = "; it is in UTF-16, save it in UTF-8" if utf16 else ""
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}{hint}") from error
-    except csv.Error as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    columns, records = csv_file.read_csv(path)
+    for wanted in ("filename", "category"):
+        if wanted not in columns:
+            _check_separator(path, columns)
+            raise UserError(
+                f"{path} has no column '{wanted}'{nearest(wanted, columns)}; "
+                f"its first line gives: {', '.join(columns) or 'nothing'}"
+            )
+    rows = [_row(path, line, record, multi_label) for line, record in records]
     sounds = [row for row in rows if not is_apple_double(row.name)]
     note_apple_double(path, len(rows) - len(sounds))
     if not sounds:
@@ -82,9 +62,9 @@ def _check_separator(path: Path, columns: list[str]) -> None:
         )
 
 
-def _row(path: Path, line: int, record: dict[str, str | None], multi_label: bool) -> Row:
-    name = (record["filename"] or "").strip().replace("\\", "/")
-    category = unicodedata.normalize("NFC", (record["category"] or "").strip())
+def _row(path: Path, line: int, record: csv_file.Record, multi_label: bool) -> Row:
+    name = record["filename"].strip().replace("\\", "/")
+    category = unicodedata.normalize("NFC", record["category"].strip())
     for column, value in (("filename", name), ("category", category)):
         if not value:
             raise UserError(f"{path}, line {line}: empty '{column}'")
@@ -93,11 +73,13 @@ def _row(path: Path, line: int, record: dict[str, str | None], multi_label: bool
     clean = os.path.normpath(name).replace(os.sep, "/")
     if clean == ".." or clean.startswith("../"):
         raise UserError(f"{path}, line {line}: filename {name!r} leads out of the audio folder")
-    text = (record.get("fold") or "").strip()
+    text = record.get("fold", "").strip()
     try:
         fold = int(re.sub(r"\.0*$", "", text)) if text else None  # pandas writes 1.0 where a fold was missing once
     except ValueError:
-        raise UserError(f"{path}, line {line}: fold {text!r} is not an integer") from None
+        raise UserError(f"{path}, line {line}: fold {brief(text)} is not an integer") from None
+    if fold is not None and abs(fold) >= 1 << 31:
+        raise UserError(f"{path}, line {line}: fold {brief(fold)} does not fit into 32 bits")
     categories = _categories(path, line, category) if multi_label else (category,)
     return Row(line, clean, category, categories, fold)
 
@@ -117,6 +99,8 @@ def _categories(path: Path, line: int, category: str) -> tuple[str, ...]:
     names = labels_in(category)
     if not names:
         raise UserError(f"{path}, line {line}: category {category!r} holds no class name")
+    if len(names) > MAX_LABELS:
+        raise UserError(f"{path}, line {line}: {len(names)} labels of one clip, expected at most {MAX_LABELS}")
     return names
 
 

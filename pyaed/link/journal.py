@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from pyaed.errors import UserError
-from pyaed.files import cannot_write
+from pyaed.files import cannot_write, read_bytes
 
 #: What has to be the same when an evaluation goes on, and how a message calls it.
 HEADER = {"format": "format", "model": "model", "features": "feature specification", "class_names": "class names"}
 FORMAT = 1
+MAX_BYTES = 1 << 28  # of a file; a clip's line has some hundred
 
 
 class Journal:
@@ -64,7 +65,7 @@ class Journal:
 
     def _read(self, header: Mapping[str, Any]) -> int:
         """Take what is in the file; return the bytes of its whole lines."""
-        data = self.path.read_bytes()
+        data = read_bytes(self.path, MAX_BYTES, "file of a board's answers")
         whole = data.rfind(b"\n") + 1
         try:
             if not whole and not json.dumps(header).encode().startswith(data):
@@ -81,7 +82,7 @@ class Journal:
                 if answers.ndim != 2 or answers.shape[1] != len(header["class_names"]):
                     raise ValueError(f"answers of shape {answers.shape}")
                 self._answers[line["clip"]] = (int(line["patches"]), answers)
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{self.path} is no file of a board's answers ({error}); name another with --results"
             ) from error

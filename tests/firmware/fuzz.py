@@ -1,4 +1,4 @@
-"""The long run behind docs/security.md: python tests/firmware/fuzz.py PACKETS, through the link's decoders on both sides.
+"""The long run behind docs/firmware.md: python tests/firmware/fuzz.py PACKETS.
 
 The application for this machine answers them under the sanitizers; the host's receiver has to find the same packets in the bytes.
 """

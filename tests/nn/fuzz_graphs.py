@@ -31,6 +31,7 @@ from pyaed.nn import Engine, Graph, compile_graph, read_metadata_buffer, read_tf
 from pyaed.nn.graph import Operator, Tensor  # noqa: E402
 
 SECONDS = 8  # of processor time that one graph may take
+EVERY = 20_000  # mutations between two lines of figures
 WORK = 10**6  # multiply-accumulates, and bytes of arena, up to which a graph is run
 
 
@@ -141,7 +142,7 @@ def main() -> None:
     parser.add_argument("--at", type=Path)
     options = parser.parse_args()
     contents = originals()
-    graphs, weights = [read_tflite(content) for content in contents], [1 / len(content) for content in contents]
+    graphs, weights = [read_tflite(content) for content in contents], [len(content) ** -2 for content in contents]
     found, start, work = {"refused": 0, "read": 0, "run": 0}, time.monotonic(), time.process_time()
     for number in range(options.first, options.first + options.count):
         if options.at and number % 50 == 0:
@@ -166,11 +167,9 @@ def main() -> None:
             found["refused"] += 1
         except Exception as error:
             raise AssertionError(f"mutation {number}: {type(error).__name__}: {error}") from error
-    print(
-        json.dumps(
-            found | {"seconds": round(time.monotonic() - start), "of processor": round(time.process_time() - work)}
-        )
-    )
+        if (number + 1) % EVERY == 0 or number + 1 == options.first + options.count:
+            spent = {"seconds": time.monotonic() - start, "of processor": time.process_time() - work}
+            print(json.dumps(found | {key: round(value) for key, value in spent.items()}), flush=True)
 
 
 if __name__ == "__main__":
