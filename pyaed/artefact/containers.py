@@ -1,7 +1,8 @@
 """Opening model files of others: budgets that are checked against what is stored, and one message for whatever is damaged.
 
 h5py, zipfile, zlib, json and Keras raise anything at all on a damaged file. What is read of a `.h5` or `.keras` file is read
-within `damaged`, which makes one message of it.
+within `damaged`, which makes one message of it. HDF5's own code loops or crashes on some, so that another process looks
+through each first (`pyaed.artefact.h5_process`).
 """
 
 import io
@@ -14,11 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pyaed.artefact.h5_process import lookout
 from pyaed.errors import UserError
+from pyaed.files import read_bytes
 
-MAX_UNPACKED = (
-    1 << 28
-)  # bytes of all members of a .keras file, and of all arrays of a .h5 file, if the file isn't larger
+MAX_UNPACKED = 1 << 28  # bytes of all members of a .keras file, of all arrays of a .h5 file, if the file isn't larger
+MAX_H5 = 1 << 33  # bytes of a .h5 file
 MAX_MEMBERS = 1 << 12  # of a .keras file
 MAX_OBJECTS = 1 << 14  # groups and arrays of a .h5 file
 MAX_CONFIG = 1 << 24  # bytes of a layer graph
@@ -80,7 +82,7 @@ def open_h5(source: Any, path: AnyPath) -> Iterator[Any]:
 
     Parameters
     ----------
-    source : path-like or binary file
+    source : path-like or io.BytesIO
     path : path-like
         For messages.
 
@@ -98,43 +100,18 @@ def open_h5(source: Any, path: AnyPath) -> Iterator[Any]:
         import h5py
     except ImportError:
         raise UserError(f"{path}: reading .h5 models needs the extra 'train': pip install 'pyaed[train]'") from None
-    if isinstance(source, (str, os.PathLike)) and not os.path.isfile(source):
-        raise UserError(f"{path}: no such model file")
-    with damaged(path), h5py.File(source, "r") as file:
-        _check_h5(file, path)
-        yield file
-
-
-def _check_h5(file: Any, path: AnyPath) -> None:
-    """Refuse links and arrays that would read other files of the machine, and more data than is stored."""
-    import h5py
-
-    budget = _budget(path)
-    total = count = 0
-    seen = set()
-    pending = [file]
-    while pending:
-        group = pending.pop()
-        for name in group:
-            count += 1
-            if count > MAX_OBJECTS:
-                raise UserError(f"{path}: more than {MAX_OBJECTS} groups and arrays")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise UserError(f"{path}: {shown(name)} is a link to elsewhere, not data")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                place = h5py.h5o.get_info(item.id).addr
-                if place not in seen:
-                    seen.add(place)
-                    pending.append(item)
-            elif isinstance(item, h5py.Dataset):
-                if item.external or item.is_virtual:
-                    raise UserError(f"{path}: {shown(name)} is not a plain array: its data lies in another file")
-                total += item.nbytes
-                if total > budget:
-                    raise UserError(f"{path}: its arrays take more than {budget} bytes")
-                if item.nbytes and not item.id.get_storage_size():
-                    raise UserError(f"{path}: {shown(name)} announces {item.nbytes} bytes and stores none")
+    if isinstance(source, (str, os.PathLike)):
+        if not os.path.isfile(source):
+            raise UserError(f"{path}: no such model file")
+        source = io.BytesIO(read_bytes(source, MAX_H5, "model"))
+    found = lookout(MAX_OBJECTS).look(source.getvalue(), _budget(path))
+    if "refused" in found:
+        raise UserError(f"{path}: {shown(found['refused'])}")
+    with damaged(path):
+        if found:
+            raise ValueError(found["damaged"])
+        with h5py.File(source, "r") as file:
+            yield file
 
 
 def n_stored(file: Any) -> int:
