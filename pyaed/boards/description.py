@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pyaed.boards.st_boards import StBoard, st_boards
 from pyaed.errors import UserError, nearest
 from pyaed.files import read_bytes
 from pyaed.sources import source_root
@@ -20,6 +21,9 @@ else:
 FILE = "board.toml"
 VARIABLE = "PYAED_BOARDS"
 MAX_BYTES = 1 << 18  # of a description
+
+#: ST's board that a board of ours stands for which is none of theirs: the emulated Cortex-M33 has its limits.
+STANDS_FOR = "b-u585i-iot02a"
 
 
 class _Section(BaseModel):
@@ -159,8 +163,13 @@ def find_board(name: str, key: str = "") -> BoardDescription:
     """
     known = boards()
     spellings = {spelling.lower(): board for board in known.values() for spelling in (board.name, *board.aliases)}
+    where = f"{key}: " if key else ""
+    if name.lower() not in spellings and name.lower() in {theirs.lower() for theirs in st_boards()}:
+        raise UserError(
+            f"{where}board '{name}' is one of ST's that pyaed has no image for: it can be benchmarked only "
+            f"(benchmarking.board); boards with an image: {', '.join(known)}"
+        )
     if name.lower() not in spellings:
-        where = f"{key}: " if key else ""
         raise UserError(f"{where}board '{name}' is not known; boards: {', '.join(known)}{nearest(name, spellings)}")
     return spellings[name.lower()]
 
@@ -183,6 +192,28 @@ def check_rate(board: BoardDescription, rate: int) -> None:
         f"preprocessing.target_rate is {rate} Hz, but the microphone of {board.name} gives "
         f"{', '.join(map(str, rates))} Hz: train a model with one of these, {closest} is the nearest"
     )
+
+
+def find_st_board(name: str, key: str = "") -> StBoard:
+    """Return ST's board of that name, in any case; for a board that pyaed has an image for, the one that it is or stands for.
+
+    Raises
+    ------
+    UserError
+        With the names of pyaed's boards and of ST's, and the nearest of both; `key` is where the configuration names it.
+    """
+    theirs = {known.lower(): board for known, board in st_boards().items()}
+    if name.lower() in theirs:
+        return theirs[name.lower()]
+    ours = {spelling.lower(): board for board in boards().values() for spelling in (board.name, *board.aliases)}
+    if name.lower() not in ours:
+        where = f"{key}: " if key else ""
+        raise UserError(
+            f"{where}board '{name}' is not known; boards: {', '.join(boards())}; of ST's, for a benchmark: "
+            f"{', '.join(st_boards())}{nearest(name, [*ours, *theirs])}"
+        )
+    spellings = (ours[name.lower()].name, *ours[name.lower()].aliases)
+    return next((theirs[each.lower()] for each in spellings if each.lower() in theirs), theirs[STANDS_FOR])
 
 
 def emulated_board(board: BoardDescription) -> BoardDescription:

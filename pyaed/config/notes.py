@@ -17,6 +17,12 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         (f"evaluation.{name}", bool, "not used; it concerns ST's tools, and pyaed takes a model's inputs as they are")
         for name in ("profile", "input_type", "output_type", "input_chpos", "output_chpos")
     ),
+    *(
+        (f"tools.{name}.footprints_on_target", bool, "not used; benchmarking.board says it")
+        for name in ("stedgeai", "stm32ai")
+    ),
+    *((f"tools.{name}.on_cloud", bool, "not used; the local tool is asked") for name in ("stedgeai", "stm32ai")),
+    ("tools.path_to_cubeIDE", bool, "not used; pyaed builds its own firmware with GCC"),
     ("deployment.hardware_setup.serie", bool, "not used; deployment.hardware_setup.board says it"),
     ("deployment.build_conf", bool, "not used; the image is always built with optimization"),
     ("deployment.c_project_path", bool, "not used; pyaed builds its own firmware"),
@@ -67,15 +73,21 @@ def notes(config: Config, mode: str | None = None) -> list[str]:
         lines.append(f"ignored, {mode} doesn't use them: the sections {names}")
     for key, speaks, text in _RULES:
         *sections, name = key.split(".")
-        section, values = sections[0], config
+        section: str = sections[0]
+        values: Any = config
         for part in sections:
-            values = getattr(values, part)
-        if uses(mode, section) and name in values.model_fields_set and speaks(getattr(values, name)):
+            values = getattr(values, part, None)
+        if (
+            values is not None
+            and uses(mode, section)
+            and name in values.model_fields_set
+            and speaks(getattr(values, name))
+        ):
             lines.append(f"{key}: {getattr(values, name)}: {text}")
     if mode == "chain_tbqeb":
         lines.append(
-            "operation_mode: chain_tbqeb: the float model is evaluated but not benchmarked, which needs ST's tools: pyaed's engine "
-            "computes int8. The quantized model is evaluated and benchmarked"
+            "operation_mode: chain_tbqeb: the float model is benchmarked by ST's tools only (docs/st-tools.md): pyaed's engine computes "
+            "int8. The quantized model is evaluated and benchmarked"
         )
     lines += _unread(config, mode) + _training(config, mode) + _quantization(config, mode)
     model = config.training.model if config.training and uses(mode, "training") else None

@@ -42,7 +42,7 @@ _SECTIONS = {
     "evaluation": {"evaluation", "dataset_specific", "deployment"} | _FEATURES,
     "quantization": {"quantization", "dataset_specific", "deployment"} | _FEATURES,
     "prediction": {"prediction", "deployment"} | _FEATURES,
-    "benchmarking": {"benchmarking", "deployment"} | _FEATURES,
+    "benchmarking": {"benchmarking", "deployment", "tools", "mlflow"} | _FEATURES,
     "deployment": {"deployment"} | _FEATURES,
 }
 _PARTS = {"t": "training", "e": "evaluation", "q": "quantization", "b": "benchmarking", "d": "deployment"}

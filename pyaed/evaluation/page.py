@@ -4,7 +4,7 @@ import base64
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +87,8 @@ class Page:
     worst : sequence of WrongClip
     footprint : sequence of mappings
         Rows of the image's size table.
+    engines : mapping
+        By model: rows of what it costs, engine by engine.
     notes : sequence of str
     counts : sequence of mappings
         Rows of the table of clips: `class`, and the number of clips in every set.
@@ -99,6 +101,7 @@ class Page:
     curves: Path | None = None
     worst: Sequence[WrongClip] = ()
     footprint: Sequence[Mapping[str, object]] = ()
+    engines: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     notes: Sequence[str] = ()
     counts: Sequence[Mapping[str, object]] = ()
 

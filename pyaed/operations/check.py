@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pyaed import artefact
-from pyaed.boards import check_rate, find_board
+from pyaed.boards import check_rate, find_board, find_st_board
 from pyaed.config import Config, parts, uses
 from pyaed.dsp import FeatureSpec, FrontEnd
 from pyaed.operations.prediction import prediction_section
@@ -38,7 +38,7 @@ def check(config: Config) -> list[str]:
         carried = artefact.read(path) if path.is_file() else None  # the model's file may say its rate
         check_rate(board, (carried.features if carried else spec).sample_rate)
     if "benchmarking" in parts(mode):
-        find_board(config.benchmarking.board, "benchmarking.board")
+        find_st_board(config.benchmarking.board, "benchmarking.board")
     if "quantization" in parts(mode):
         own = "best_model.keras" if "training" in parts(mode) else ""  # what is quantized then
         check_quantizer(config, Path(own or config.general.model_path or "model.keras"))

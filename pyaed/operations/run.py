@@ -43,7 +43,7 @@ _BEGINS_WITH = {
     "prediction": (QUANTIZED, FLOAT),
     "quantization": (FLOAT,),
     "chain_e": (FLOAT,),
-    "benchmarking": (QUANTIZED,),
+    "benchmarking": (QUANTIZED, FLOAT),
     "deployment": (QUANTIZED,),
 }
 
@@ -63,6 +63,8 @@ class Run:
         The last image that was built (`pyaed.deploy.Image`), and of which model and board it is.
     reports : dict
         Evaluation reports by name.
+    figures : dict
+        By model: the rows of what it costs, engine by engine.
     validation : ClipSet or None
         Of the run's training, where it is not the test set too.
     history : list of dict
@@ -84,6 +86,7 @@ class Run:
     image: "Image | None" = None
     image_of: tuple[Path, str] | None = None
     reports: dict[str, "Report"] = field(default_factory=dict)
+    figures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     validation: "ClipSet | None" = None
     history: list[dict[str, float]] = field(default_factory=list)
     settings: ModelMetadata | None = None

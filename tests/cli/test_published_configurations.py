@@ -101,8 +101,8 @@ def test_runs_as_it_is(shared, dataset, tmp_path, monkeypatch, name):
     letters = {"t": "training", "q": "quantization", "e": "evaluation", "b": "benchmarking", "d": "deployment"}
     for part in [letters[c] for c in mode.removeprefix("chain_")] if mode.startswith("chain_") else [mode]:
         assert (tmp_path / "run" / made[part]).stat().st_size > 0
-    evaluates = mode in ("training", "evaluation", "chain_tqe", "chain_tbqeb")
-    assert (tmp_path / "run/report.html").is_file() == evaluates
+    reports = mode in ("training", "evaluation", "benchmarking", "chain_tqe", "chain_tbqeb")
+    assert (tmp_path / "run/report.html").is_file() == reports
 
 
 def test_every_published_file_is_tried(shared):
@@ -130,8 +130,8 @@ def test_what_cannot_be_done_is_one_message(shared, name):
         (["quantization.onnx_extra_options={CalibMovingAvg: True}", "operation_mode=quantization", "general.model_path=m.onnx"],
          "quantization.onnx_extra_options.CalibMovingAvg: no such setting"),
         (["deployment.hardware_setup.board=STM32N6570-DK", "operation_mode=deployment"],
-         "deployment.hardware_setup.board: board 'STM32N6570-DK' is not known"),
-        (["benchmarking.board=STM32H747I-DISCO", "operation_mode=benchmarking"], "benchmarking.board: board 'STM32H747I-DISCO'"),
+         "deployment.hardware_setup.board: board 'STM32N6570-DK' is one of ST's that pyaed has no image for"),
+        (["benchmarking.board=STM32H748I-DISCO", "operation_mode=benchmarking", "general.model_path=m.tflite"], "(did you mean 'stm32h747i-disco'?)"),
         (["training.resume_training=True", "operation_mode=training", "~general"], "training.resume_training_from: True is not allowed"),
     ],
 )  # fmt: skip
