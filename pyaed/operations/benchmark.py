@@ -63,10 +63,10 @@ def benchmark(
     from pyaed.measure.verify import check_identity
     from pyaed.nn.pictures import profile_svg
 
-    if run.quantized_model is None and run.float_model is not None and port is None:
-        benchmark_float(run, run.float_model)
+    path = needed(run, QUANTIZED) if port else needed(run, QUANTIZED, FLOAT)
+    if path == run.float_model:
+        benchmark_float(run, path)
         return
-    path = needed(run, QUANTIZED)
     if (current_ma is not None and current_ma <= 0) or voltage <= 0:
         raise UserError("current and voltage: expected more than 0")
     settings = model_settings(run, path, "number")
