@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pyaed import artefact, nn
 from pyaed.artefact import Input, ModelMetadata, Scores
 from pyaed.artefact.ends import FRAMES_FIRST, MELS_FIRST
+from pyaed.artefact.graphs import check_graph, fit_graph
 from pyaed.errors import UserError
-from pyaed.nn import ends, onnx
+from pyaed.nn import onnx
 from pyaed.nn.onnx import OnnxModel
 from pyaed.operations.run import ONNX_SUFFIX, Run
 
@@ -75,7 +76,7 @@ def quantized_model(run: Run, path: Path, settings: ModelMetadata, costs_only: b
         scores = Scores()
     else:
         _say(run, path, taken, scores)
-    return _fitted(graph, settings, taken, scores)
+    return fit_graph(graph, settings, taken, scores)
 
 
 def tflite_ends(run: Run, path: Path, settings: ModelMetadata) -> tuple[Input, Scores]:
@@ -138,29 +139,7 @@ def output_size(path: Path) -> int:
 
 
 def _ends(run: Run, path: Path, settings: ModelMetadata, graph: nn.Graph) -> tuple[Input, Scores]:
-    shape = settings.features.patch_shape
-    inputs = [graph.tensors[i].shape[1:] for i in graph.inputs]
-    taken = artefact.check_input(str(path), inputs, shape, run.config.general.input_layout)
-    scores = artefact.check_outputs(
-        str(path),
-        [graph.tensors[i].size for i in graph.outputs],
-        ends.activation(graph),
-        settings.class_names,
-        settings.multi_label,
-        lambda: _answers(_fitted(graph, settings, taken, Scores()), settings),
-    )
-    return taken, scores
-
-
-def _fitted(graph: nn.Graph, settings: ModelMetadata, taken: Input, scores: Scores) -> nn.Graph:
-    return ends.fitted(
-        graph, settings.features.patch_shape, taken.layout == FRAMES_FIRST, scores.activation, scores.two_classes
-    )
-
-
-def _answers(graph: nn.Graph, settings: ModelMetadata) -> Any:
-    given = artefact.probes(settings.features.patch_shape)
-    return nn.Engine(graph).predict(given).reshape(len(given), -1)
+    return check_graph(graph, str(path), settings, run.config.general.input_layout)
 
 
 def _say(run: Run, path: Path, taken: Input, scores: Scores) -> None:

@@ -1,6 +1,7 @@
 """Fit, generation, build and sizes: right ones are exact, wrong ones are one clear message with nothing left behind."""
 
 import dataclasses
+import logging
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,14 @@ from elftools.elf.elffile import ELFFile
 from support import images
 
 import pyaed
-from pyaed import deploy
+from pyaed import artefact, deploy
 from pyaed.detector import DetectorSettings
+from pyaed.dsp import FrontEnd
 from pyaed.errors import UserError
 from pyaed.generators import own
 from pyaed.link.messages import protocol
+from pyaed.models.keras import import_keras
+from pyaed.quantization import quantize
 from pyaed.sources import source_root
 
 
@@ -82,11 +86,11 @@ def test_mismatches(tmp_path):
         metadata = dataclasses.replace(images.METADATA, **changes)
         return deploy.generate(images.tiny_model(), spec, metadata, tmp_path / folder, board)
 
-    with pytest.raises(UserError, match="3 outputs, but 2 class names"):
+    with pytest.raises(UserError, match="3 outputs, but there are 2 classes"):
         generate(class_names=("a", "other"))
     with pytest.raises(UserError, match="garbage class 'nothing' is none of"):
         generate(garbage_class="nothing")
-    with pytest.raises(UserError, match="16 mel bands x 13 frames"):
+    with pytest.raises(UserError, match="patch_length: 12 of metadata, 13 of spec"):
         generate(spec=dataclasses.replace(images.SPEC, patch_length=13))
     with pytest.raises(UserError, match=r"board 'mps2_an500' is not known; .*did you mean 'mps2_an505'"):
         generate(board="mps2_an500")
@@ -206,3 +210,54 @@ def test_build_options_are_the_boards_own():
 def test_no_sources(tmp_path):
     with pytest.raises(UserError, match="holds no generated sources"):
         deploy.build_image(tmp_path)
+
+
+SPEC = images.SPEC
+OTHER = {
+    "class order": ({"class_names": ("other", "été\\n", 'do"g')}, "class_names: .* of .*tflite, .* of metadata"),
+    "several labels": ({"multi_label": True}, "multi_label: False of .*tflite, True of metadata"),
+    "garbage class": ({"garbage_class": None}, "garbage_class: 'other' of .*tflite, None of metadata"),
+    "features": ({"features": dataclasses.replace(SPEC, fmax=6000.0)}, "fmax: .* of .*tflite, 6000.0 of metadata"),
+}
+
+
+@pytest.fixture(scope="module")
+def own_file(tmp_path_factory) -> Path:
+    """The tiny model with its metadata."""
+    path = tmp_path_factory.mktemp("own") / "own.tflite"
+    path.write_bytes(artefact.embed_tflite(images.tiny_model().read_bytes(), images.METADATA))
+    return path
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_file_and_other_settings_than_its_own(own_file, tmp_path, name):
+    changes, message = OTHER[name]
+    metadata = dataclasses.replace(images.METADATA, **changes)
+    with pytest.raises(UserError, match=message):
+        pyaed.generate_c(own_file, metadata.features, metadata, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_features_and_detector_have_to_be_the_metadatas(own_file, tmp_path):
+    with pytest.raises(UserError, match=r"hop_length: 100 of metadata, 128 of spec"):
+        pyaed.generate_c(own_file, dataclasses.replace(SPEC, hop_length=128), images.METADATA, tmp_path / "out")
+    other = dataclasses.replace(images.METADATA, class_names=("a", "b", "other"))
+    with pytest.raises(UserError, match=r"class_names: .* of metadata, \['a', 'b', 'other'\] of detector"):
+        pyaed.generate_c(
+            own_file, SPEC, images.METADATA, tmp_path / "out", detector=DetectorSettings.from_settings(other)
+        )
+    threshold = dataclasses.replace(images.METADATA, unknown_class_threshold=0.5)  # this may be chosen on deployment
+    assert pyaed.generate_c(own_file, SPEC, threshold, tmp_path / "out").is_dir()
+
+
+@pytest.mark.parametrize("form", ["path", "content"])
+def test_a_file_of_logits_gets_its_softmax(tmp_path, caplog, monkeypatch, form):
+    monkeypatch.setattr(logging.getLogger("pyaed"), "propagate", True)
+    net = images.float_model()
+    net.layers[-1].activation = import_keras().activations.linear
+    patches = FrontEnd(SPEC)(images.noise(20000))
+    metadata = dataclasses.replace(images.METADATA, class_names=("a", "b", "other"))
+    path = quantize(net, patches, None, None, tmp_path / "logits.tflite")
+    folder = pyaed.generate_c(path if form == "path" else path.read_bytes(), SPEC, metadata, tmp_path / "out")
+    assert "its outputs are logits, not probabilities: softmax is applied" in caplog.text
+    assert "softmax" in (folder / "aed_model.c").read_text().lower()
