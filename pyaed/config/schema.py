@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from pyaed.config.values import (
     Integer,
+    Named,
     Number,
     PathText,
     Positive,
@@ -16,7 +17,6 @@ from pyaed.config.values import (
     lower,
     quantizer_name,
     upper,
-    with_arguments,
 )
 
 OperationMode = Literal[
@@ -213,10 +213,8 @@ class Training(Section):
     batch_size: Positive = 16
     epochs: Positive = 50
     resume_training_from: PathText | None = None
-    optimizer: Annotated[
-        dict[str, dict[str, Any] | None], BeforeValidator(with_arguments, json_schema_input_type=str | dict[str, Any])
-    ] = {"Adam": {"learning_rate": 0.001}}
-    callbacks: dict[str, dict[str, Any] | None] | None = None
+    optimizer: Named = {"Adam": {"learning_rate": 0.001}}
+    callbacks: Named | None = None
     trained_model_path: PathText | None = None
     # pyaed: the models also as best_model.h5, best_augmented_model.h5 and last_augmented_model.h5, as ST's zoo calls them
     h5_copies: bool = False

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from pyaed.errors import brief
 from pyaed.files import native_path
 
 
@@ -16,8 +17,15 @@ def no_switch(value: Any) -> Any:
 
 
 def with_arguments(value: Any) -> Any:
-    """A name on one line stands for itself without arguments."""
-    return {value: None} if isinstance(value, str) else value
+    """Names with their arguments; one on a line of its own has none."""
+    if isinstance(value, str):
+        return {value: None}
+    if not isinstance(value, dict):
+        raise ValueError(f"{brief(value)} is not allowed, expected a name, or {{name: {{argument: value}}}}")
+    for name, arguments in value.items():
+        if arguments is not None and not isinstance(arguments, dict):
+            raise ValueError(f"{name}: {brief(arguments)} is not allowed, expected its arguments: {{argument: value}}")
+    return value
 
 
 def lower(value: Any) -> Any:
@@ -57,6 +65,10 @@ def path_text(text: str) -> str:
     return str(native_path(text))
 
 
+# An optimizer or callbacks: Keras' names and arguments, which training checks.
+Named = Annotated[
+    dict[str, dict[str, Any] | None], BeforeValidator(with_arguments, json_schema_input_type=str | dict[str, Any])
+]
 # What C and TensorFlow hold in 64 bits.
 Integer = Annotated[int, BeforeValidator(no_switch), Field(ge=-(2**63), lt=2**63)]
 Number = Annotated[float, BeforeValidator(no_switch)]

@@ -86,7 +86,7 @@ def _named(key: str, what: str, spec: Any) -> tuple[str, Any]:
     spec = {spec: None} if isinstance(spec, str) else spec
     if not isinstance(spec, Mapping) or len(spec) != 1:
         found = f"names {len(spec)} {what}s ({', '.join(map(str, spec))})" if spec else f"is {brief(spec)}"
-        raise UserError(f"{key} {found}, expected one")
+        raise UserError(f"{key} {found}, expected one {what}")
     ((name, arguments),) = spec.items()
     return str(name), arguments
 

@@ -193,6 +193,30 @@ def test_sections_that_the_operation_does_not_use_are_noted(tmp_path):
 @pytest.mark.parametrize(
     ("override", "text"),
     [
+        (
+            "training.optimizer=[Adam]",
+            "training.optimizer: ['Adam'] is not allowed, expected a name, or {name: {argument",
+        ),
+        ("training.optimizer=0.1", "training.optimizer: 0.1 is not allowed, expected a name"),
+        ("training.optimizer={Adam: 0.1}", "training.optimizer: Adam: 0.1 is not allowed, expected its arguments"),
+        ("training.callbacks=[EarlyStopping]", "training.callbacks: ['EarlyStopping'] is not allowed, expected a name"),
+        (
+            "training.callbacks={EarlyStopping: 5}",
+            "training.callbacks: EarlyStopping: 5 is not allowed, expected its arg",
+        ),
+    ],
+)
+def test_optimizer_and_callbacks_are_names_with_arguments(override, text):
+    with pytest.raises(UserError) as caught:
+        load(None, [override])
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert load(None, ["training.callbacks=TerminateOnNaN"]).training.callbacks == {"TerminateOnNaN": None}
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
         ("operation_mode=deployment general.display_figures=True", "not used by deployment: general.display_figures"),
         ("dataset.expand_last_dim=False", "channel axis"),
         ("training.model.n_stacks=2", "not used by yamnet"),

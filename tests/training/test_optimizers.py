@@ -77,7 +77,7 @@ def test_schedules(name, arguments, batches, rate):
         ("adam", r"unknown optimizer 'adam'.*did you mean 'Adam'"),
         ("rmsProp", "did you mean 'RMSprop'"),
         ("Optimizer", "unknown optimizer 'Optimizer'"),
-        ({"Adam": {}, "SGD": {}}, r"names 2 optimizers \(Adam, SGD\), expected one"),
+        ({"Adam": {}, "SGD": {}}, r"names 2 optimizers \(Adam, SGD\), expected one optimizer"),
         ({"LossScaleOptimizer": {"inner_optimizer": "Adam"}}, "LossScaleOptimizer: it is for training in 16-bit"),
         ("MultiOptimizer", "MultiOptimizer: it takes several optimizers"),
         ({"Adam": {"learning_rat": 1}}, r"training\.optimizer\.Adam: no argument 'learning_rat' \(did you mean 'learning_rate'"),
