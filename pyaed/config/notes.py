@@ -21,7 +21,6 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         (f"tools.{name}.footprints_on_target", bool, "not used; benchmarking.board says it")
         for name in ("stedgeai", "stm32ai")
     ),
-    *((f"tools.{name}.on_cloud", bool, "not used; the local tool is asked") for name in ("stedgeai", "stm32ai")),
     ("tools.path_to_cubeIDE", bool, "not used; pyaed builds its own firmware with GCC"),
     ("deployment.hardware_setup.serie", bool, "not used; deployment.hardware_setup.board says it"),
     ("deployment.build_conf", bool, "not used; the image is always built with optimization"),

@@ -16,7 +16,6 @@ from pyaed.operations.board import deploy_emulated, emulated
 from pyaed.operations.model import quantized_model
 from pyaed.operations.run import FLOAT, QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
-from pyaed.stedgeai import Report
 from pyaed.stedgeai.tool import INSTALL
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def benchmark(
     settings = model_settings(run, path, "number")
     program = nn.compile_graph(quantized_model(run, path, settings, costs_only=True))
     estimate, target = None, find_st_board(run.config.benchmarking.board, "benchmarking.board")
-    reports: list[tuple[Report, str]] = []
+    reports: list[st_tools.Said] = []
     if port is None:
         reports = st_tools.reports(run, path, target)
         emulator = _emulator(run.config.benchmarking.board)
@@ -121,7 +120,7 @@ def benchmark_float(run: Run, model: Path) -> None:
 def benchmark_trained(run: Run) -> None:
     """Do that for the model that was just trained, where one of ST's tools is there; else a note says so."""
     model = needed(run, FLOAT)
-    if st_tools.find_local(run.config) is None:
+    if not st_tools.available(run):
         log.info("note: the float model is not benchmarked, which only ST's engine runs on a chip: %s", INSTALL)
         return
     benchmark_float(run, model)
@@ -148,7 +147,7 @@ def _emulator(name: str) -> str:
 
 def _side_by_side(
     run: Run, model: Path, target: StBoard, program: "Program", result: "Benchmark", estimate: "Estimate | None",
-    reports: list[tuple[Report, str]], found: dict[str, Any],
+    reports: list[st_tools.Said], found: dict[str, Any],
 ) -> None:  # fmt: skip
     """Add our engine's figures and ST's to a benchmark."""
     from pyaed.measure import engines
@@ -170,10 +169,10 @@ def _side_by_side(
     _print(run, model, target, figures + _st_figures(reports), reports, found)
 
 
-def _st_figures(reports: list[tuple[Report, str]]) -> "list[Figure]":
+def _st_figures(reports: list[st_tools.Said]) -> "list[Figure]":
     from pyaed.measure import engines
 
-    return [figure for report, by in reports for figure in engines.st_figures(report, engines.LOCAL, by)]
+    return [figure for said in reports for figure in engines.st_figures(said.report, said.engine, said.by)]
 
 
 def _print(
@@ -181,7 +180,7 @@ def _print(
     model: Path,
     target: StBoard,
     figures: "list[Figure]",
-    reports: list[tuple[Report, str]],
+    reports: list[st_tools.Said],
     found: dict[str, Any],
 ) -> None:
     from pyaed.measure import engines
@@ -197,7 +196,9 @@ def _print(
     }
     found["engines"] = run.figures[model.name]
     found["target"] = dataclasses.asdict(target)
-    found["st_reports"] = [{"by": by, **engines.report_json(report)} for report, by in reports]
+    found["st_reports"] = [
+        {"engine": said.engine, "by": said.by, **engines.report_json(said.report)} for said in reports
+    ]
 
 
 def _estimate(run: Run, spec: FeatureSpec) -> "Estimate | None":

@@ -2,12 +2,16 @@
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 from pyaed.boards import StBoard
 from pyaed.config import Config
+from pyaed.config.schema import EdgeAI
 from pyaed.errors import UserError
+from pyaed.measure import engines
 from pyaed.operations.run import Run
-from pyaed.stedgeai import Report
+from pyaed.stedgeai import Report, cloud
+from pyaed.stedgeai.http import Http, base_address
 from pyaed.stedgeai.local import run_tool
 from pyaed.stedgeai.tool import INSTALL, Tool, find_tool
 
@@ -19,25 +23,40 @@ _PATHS = ("path_to_stedgeai", "path_to_stm32ai")
 
 def find_local(config: Config) -> Tool | None:
     """Return the installed tool that `tools` asks for, or the one that is there, or None."""
-    configured, wanted = [], None
+    configured = []
     for name in _SECTIONS:
         section = getattr(config.tools, name, None)
         for key in _PATHS:
             if section is not None and getattr(section, key) is not None:
                 configured.append((f"tools.{name}.{key}", getattr(section, key)))
-        if section is not None:
-            wanted = wanted or section.version
-    return find_tool(configured, wanted)
+    return find_tool(configured, next((s.version for s in _sections(config) if s.version is not None), None))
+
+
+def on_cloud(config: Config) -> bool:
+    """Tell whether `tools` asks for the Developer Cloud."""
+    return any(section.on_cloud for section in _sections(config))
+
+
+def _sections(config: Config) -> list[EdgeAI]:
+    given = [getattr(config.tools, name, None) for name in _SECTIONS]
+    return [section for section in given if section is not None]
 
 
 def optimization(config: Config) -> str:
     """Return `tools.stedgeai.optimization`."""
-    given = [getattr(config.tools, name, None) for name in _SECTIONS]
-    return next((section.optimization for section in given if section is not None), "balanced")
+    return next((section.optimization for section in _sections(config)), "balanced")
 
 
-def reports(run: Run, model: Path, board: StBoard, needed_for: str | None = None) -> list[tuple[Report, str]]:
-    """Return what ST's tools say about a model, and by what each was said.
+class Said(NamedTuple):
+    """What one of ST's tools says about a model: its report, which of them it is, and where the figures are from."""
+
+    report: Report
+    engine: str
+    by: str
+
+
+def reports(run: Run, model: Path, board: StBoard, needed_for: str | None = None) -> list[Said]:
+    """Return what ST's tools say about a model: the installed one and, where `on_cloud` asks for it, the Developer Cloud.
 
     Parameters
     ----------
@@ -53,23 +72,48 @@ def reports(run: Run, model: Path, board: StBoard, needed_for: str | None = None
     UserError
         When a tool fails that the configuration asks for, or none is there and one is needed.
     """
-    found = []
-    asked = run.config.tools is not None or needed_for is not None
-    tool = find_local(run.config)
-    if tool is not None:
-        folder = run.folder / "stedgeai" / model.stem
-        try:
-            report = run_tool(tool, "analyze", model, board.series, folder, optimization(run.config))
-        except UserError as error:
-            if asked:
-                raise
-            run.warn(f"{error}; its figures are left out")
-        else:
-            found.append((report, f"reported by {tool.version} for {board.series}"))
-            if report.runtime_flash is None:
-                run.warn(
-                    f"{tool.version} had no compiler: put arm-none-eabi-gcc on the PATH to learn the size of its runtime"
-                )
+    found = [*_local(run, model, board, needed_for is not None), *_cloud(run, model, board)]
     if needed_for is not None and not found:
-        raise UserError(f"{needed_for}: {INSTALL}")
+        raise UserError(f"{needed_for}: {INSTALL}; or, with on_cloud: True, {cloud.MISSING}")
     return found
+
+
+def available(run: Run) -> bool:
+    """Tell whether one of ST's tools is there."""
+    return find_local(run.config) is not None or (on_cloud(run.config) and cloud.find_token() is not None)
+
+
+def _local(run: Run, model: Path, board: StBoard, needed: bool) -> list[Said]:
+    tool = find_local(run.config)
+    if tool is None:
+        return []
+    folder = run.folder / "stedgeai" / model.stem
+    try:
+        report = run_tool(tool, "analyze", model, board.series, folder, optimization(run.config))
+    except UserError as error:
+        if run.config.tools is not None or needed:
+            raise
+        run.warn(f"{error}; its figures are left out")
+        return []
+    if report.runtime_flash is None:
+        run.warn(f"{tool.version} had no compiler: put arm-none-eabi-gcc on the PATH to learn the size of its runtime")
+    return [Said(report, engines.LOCAL, f"reported by {tool.version} for {board.series}")]
+
+
+def _cloud(run: Run, model: Path, board: StBoard) -> list[Said]:
+    if not on_cloud(run.config):
+        return []
+    if cloud.find_token() is None:
+        log.info(
+            "note: tools.stedgeai.on_cloud: True: there is no login, so ST's Developer Cloud is left out: %s",
+            cloud.MISSING,
+        )
+        return []
+    with Http(base_address()) as http:
+        log.info("%s is sent to %s (tools.stedgeai.on_cloud: True)", model.name, http.host)
+        service = cloud.Cloud(http)
+        report = service.benchmark(model, board.name, optimization(run.config))
+    wanted = next((s.version for s in _sections(run.config) if s.version is not None), None)
+    if wanted is not None and report.version is not None and not report.version.is_called(wanted):
+        run.warn(f"tools.stedgeai.version: {wanted}: the Developer Cloud has used {report.version}")
+    return [Said(report, engines.CLOUD, f"on {board.name} at ST's Developer Cloud, {report.version}")]

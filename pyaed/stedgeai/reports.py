@@ -61,7 +61,7 @@ def read_run(folders: list[Path], name: str, command: str, since: float = 0.0) -
     reports = [read_report(path) for path in found]
     result = reports[0]
     for path, other in zip(found[1:], reports[1:]):
-        result = _completed(result, other, found[0], path)
+        result = completed(result, other, found[0], path)
     return result
 
 
@@ -73,14 +73,20 @@ def _fresh(folders: list[Path], name: str, since: float) -> Path | None:
     return None
 
 
-def _completed(report: Report, other: Report, path: Path, other_path: Path) -> Report:
-    """Return `report` with what only `other` knows."""
+def completed(report: Report, other: Report, where: object, other_where: object) -> Report:
+    """Return `report` with what only `other`, of the same run, knows; where both stood is for the message.
+
+    Raises
+    ------
+    UserError
+        When they can't be of one run.
+    """
     given: dict[str, Any] = {}
     for field in dataclasses.fields(Report):
         mine, theirs = getattr(report, field.name), getattr(other, field.name)
         if field.name in _SAME and None not in (mine, theirs) and mine != theirs:
             raise UserError(
-                f"{path} and {other_path} are of two runs: {field.name} is {brief(mine)} in one, {brief(theirs)} in the other"
+                f"{where} and {other_where} are of two runs: {field.name} is {brief(mine)} in one, {brief(theirs)} in the other"
             )
         if mine in (None, ()):
             given[field.name] = theirs
