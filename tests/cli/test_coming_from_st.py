@@ -113,7 +113,6 @@ def test_a_note_is_promised_where_one_is_given():
         "data_augmentation.SpecAug.freq_mask_param": 1,
         "data_augmentation.SpecAug.mask_value": -4.0,
         "quantization.optimize": True,
-        "tools.stedgeai.on_cloud": True,
         "deployment.verbosity": 2,
     }
     promised = [key for key, row in KEYS.items() if "a note" in row[2]]
