@@ -1,7 +1,9 @@
 """Every command on a full or read-only disk, with names of raw bytes, on closed pipes and killed: exit code 2 and one
 message, nothing half-written is left, nothing that was finished is lost."""
 
+import contextlib
 import errno
+import functools
 import json
 import os
 import random
@@ -12,12 +14,17 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from support import images
 from support.commands import pyaed
-from support.forked import Commands
+from support.forked import PREPARE, Commands, Ended
+from support.host_board import HostBoard
+from support.sets_server import environment, serving, small_esc50
 
 from pyaed import nn
 from pyaed.boards import find_board
+from pyaed.boards.emulator import Emulator
 from pyaed.deploy.build import read_image
 from pyaed.files import HOLDER, sweep
 
@@ -39,14 +46,66 @@ COMMANDS = {
     "verify": ("verify", *ON, INT8, "--clips", "1", "--patches", "1"),
     "crossval": ("crossval", *ON, "training.epochs=1", "--protocol", "random", "--repeats", "2"),
     "demo": ("demo", "--out", "new", "training.epochs=1"),
+    "fetch": ("dataset", "fetch", "esc50", "--to", "new"),
+    "record": ("record", "new/a.wav", "--seconds", "0.2", "--port", "{host}"),
+    "monitor": ("monitor", *ON, "--seconds", "1", "--record", "new/kept", "--port", "{host}"),
+    "evaluate on target": ("evaluate", *ON, INT8, "--results", "new/answers.jsonl", "--port", "{emulated}"),
 }  # fmt: skip
-LONG = {"crossval", "demo", "benchmark", "verify"}  # one fault each: their steps are other commands' too
+LONG = {
+    "crossval",
+    "demo",
+    "benchmark",
+    "verify",
+    "evaluate on target",
+}  # one fault each: their steps are other commands' too
+
+
+class Runner:
+    """Runs commands by their names in `COMMANDS`, with boards and a web server for those that need one."""
+
+    def __init__(self, commands: Commands, folder: Path, microphone: Path):
+        self._commands, self._folder, self._microphone = commands, folder, microphone
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @functools.cached_property
+    def host(self) -> str:
+        """The port of the application on this machine, with a microphone."""
+        board = self._stack.enter_context(HostBoard(self._microphone))
+        return os.ttyname(board._slave)
+
+    @functools.cached_property
+    def emulated(self) -> str:
+        """The port of the emulator with the project's quantized model."""
+        ended = self._commands.run("deploy", "-c", "user.yaml", "hydra.run.dir=image", INT8, cwd=self._folder)
+        assert ended.code == 0, ended.err
+        (elf,) = (self._folder / "image").rglob("pyaed.elf")
+        return self._stack.enter_context(Emulator(elf)).url
+
+    @functools.cached_property
+    def served(self) -> dict[str, str]:
+        """What a process that fetches ESC-50 has to know."""
+        server = self._stack.enter_context(serving())
+        small_esc50(server)
+        return {PREPARE: "support.sets_server", **environment(server)}
+
+    def run(self, *arguments: str, env: dict | None = None, **options) -> Ended:
+        places = {key: getattr(self, key) for key in ("host", "emulated") if f"{{{key}}}" in arguments}
+        env = {**(env or {}), **(self.served if "fetch" in arguments else {})}
+        return self._commands.run(*(text.format(**places) for text in arguments), env=env, **options)
 
 
 @pytest.fixture(scope="module")
-def commands(tmp_path_factory):
-    with Commands(tmp_path_factory.mktemp("fault")) as commands:
-        yield commands
+def commands(copied, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fault")
+    (folder / "microphone").write_bytes(np.tile(images.noise(16000), 20).tobytes())
+    with Commands(folder) as commands, Runner(commands, copied, folder / "microphone") as runner:
+        yield runner
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +163,7 @@ def test_read_only_folder(commands, copied, name):
     assert not (copied / "new").exists()
 
 
+ANSWER_KILLS, LOAD_KILLS = 5, 5
 BYTES = os.fsdecode(b"caf\xe9\x1b[31m")
 
 
@@ -124,6 +184,7 @@ def test_names_of_raw_bytes(commands, copied, name):
         text.replace("user.yaml", f"{BYTES}.yaml").replace("dir=new", f"dir={BYTES}") for text in COMMANDS[name]
     ]
     arguments = [text.replace("/quantized_model.tflite", f"/{BYTES}.tflite") for text in arguments]
+    arguments = [BYTES + text[3:] if text == "new" or text.startswith("new/") else text for text in arguments]
     ended = commands.run(*arguments, cwd=folder)
     if name == "deploy":
         return expect_message(ended, "caf\\xe9\\x1b[31m/deployment: CMake can't build in a folder of this name")
@@ -235,6 +296,45 @@ def killed(commands, folder: Path, names: tuple[str, ...], n: int, seed: int) ->
         assert commands.run(*COMMANDS[name], cwd=folder).code == 0
     assert not names_left(folder / "new")
     return kills
+
+
+def test_kills_lose_no_answer_of_a_board(commands, copied):
+    """From an empty file on: every whole line stays, and the end is that of an evaluation that was never killed."""
+    arguments, answers, known = COMMANDS["evaluate on target"], copied / "new/answers.jsonl", b""
+    shutil.rmtree(copied / "new", ignore_errors=True)
+    whole_run = commands.run(*arguments, cwd=copied)
+    assert whole_run.code == 0, whole_run.err
+    expected, (report,) = answers.read_bytes(), (copied / "new").rglob("*_report.json")
+    figures = json.loads(report.read_text())
+    shutil.rmtree(copied / "new")
+    random_instants, kills = random.Random(3), 0
+    for _ in range(ANSWER_KILLS):
+        ended = commands.run(*arguments, cwd=copied, kill_after=random_instants.uniform(0.3, 1) * whole_run.seconds)
+        kills += ended.code == -signal.SIGKILL
+        now = answers.read_bytes() if answers.is_file() else b""
+        assert now.startswith(known[: known.rfind(b"\n") + 1]), "an answer was lost"
+        known = now
+    assert kills
+    assert commands.run(*arguments, cwd=copied).code == 0
+    assert answers.read_bytes() == expected
+    assert json.loads(report.read_text()) == figures
+
+
+def test_kills_of_a_load_cost_no_more_than_time(commands, copied):
+    """From an empty folder on: the same command goes on each time, and in the end every file is right."""
+    random_instants = random.Random(4)
+    shutil.rmtree(copied / "new", ignore_errors=True)
+    seconds = commands.run(*COMMANDS["fetch"], cwd=copied).seconds
+    expected = {path.relative_to(copied): path.read_bytes() for path in (copied / "new").rglob("*") if path.is_file()}
+    assert len(expected) == 8
+    for _ in range(LOAD_KILLS):
+        if random_instants.random() < 0.3:
+            shutil.rmtree(copied / "new", ignore_errors=True)
+        commands.run(*COMMANDS["fetch"], cwd=copied, kill_after=random_instants.uniform(0.05, 1) * seconds)
+        done = commands.run(*COMMANDS["fetch"], cwd=copied)
+        assert done.code == 0, done.err
+        found = {path.relative_to(copied): path.read_bytes() for path in (copied / "new").rglob("*") if path.is_file()}
+        assert found == expected
 
 
 def test_kills_lose_nothing(commands, copied):

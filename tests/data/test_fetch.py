@@ -1,19 +1,14 @@
 """`pyaed dataset fetch` from a server of our own: loads that are cut off, wrong checksums, archives in parts, no network."""
 
-import hashlib
-import io
-import json
 import logging
 import sys
-import threading
 import zipfile
 import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import soundata
-import soundfile
+from support.sets_server import environment, index, md5, packed, prepare, serving, small_esc50, sound, url
 
 from pyaed import cli
 from pyaed.config import load
@@ -22,69 +17,17 @@ from pyaed.data import read_sets
 from pyaed.data.archives import CENTRAL, END, END_MARK, open_archive
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        server, name = self.server, self.path.lstrip("/")
-        if name not in server.files:
-            self.send_error(404)
-            return
-        data, start = server.files[name], 0
-        asked = self.headers.get("Range")
-        server.asked.append((name, asked))
-        if asked and server.ranges:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
-            if start >= len(data):
-                self.send_error(416)
-                return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
-        body = data[start:]
-        if server.cuts.get(name, 0) > 0:
-            server.cuts[name] -= 1
-            body = body[: len(body) // 2]
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture
 def server(monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.cuts, server.asked, server.ranges = {}, {}, [], True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     monkeypatch.setattr(module, "PAUSE_S", 0.0)
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def md5(data):
-    return hashlib.md5(data).hexdigest()
-
-
-def sound(seed):
-    out = io.BytesIO()
-    soundfile.write(out, np.random.default_rng(seed).uniform(-0.3, 0.3, 32000), 16000, format="WAV")
-    return out.getvalue()
+    with serving() as server:
+        yield server
 
 
 def remote(server, name, data, **options):
     """Serve `data` and return soundata's description of it."""
     server.files[name] = data
-    url = f"http://127.0.0.1:{server.server_port}/{name}"
-    return soundata.download_utils.RemoteFileMetadata(name, url, md5(data), **options)
-
-
-def packed(files):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return out.getvalue()
+    return soundata.download_utils.RemoteFileMetadata(name, url(server, name), md5(data), **options)
 
 
 def in_parts(data, size):
@@ -105,25 +48,22 @@ def in_parts(data, size):
 
 
 def index_of(server, files, monkeypatch, name):
-    clips = {path: {"audio": [path, md5(data)]} for path, data in files.items() if path.endswith(".wav")}
-    tables = {path: [path, md5(data)] for path, data in files.items() if not path.endswith(".wav")}
-    text = json.dumps({"version": "1", "clips": clips, "metadata": tables}).encode()
-    server.files["index.json"] = text
-    index = soundata.core.Index("index.json", f"http://127.0.0.1:{server.server_port}/index.json", md5(text))
-    monkeypatch.setattr(f"soundata.datasets.{name}.INDEXES", {"default": "1", "1": index})
+    server.files["index.json"] = text = index(files)
+    listed = soundata.core.Index("index.json", url(server, "index.json"), md5(text))
+    monkeypatch.setattr(f"soundata.datasets.{name}.INDEXES", {"default": "1", "1": listed})
 
 
 @pytest.fixture
 def esc50(server, monkeypatch):
     """A small ESC-50 behind the server; returns its files."""
-    __import__("soundata.datasets.esc50")
-    files = {f"audio/{fold}-{i}-A-0.wav": sound(10 * fold + i) for fold in (1, 2, 3) for i in (0, 1)}
-    rows = [f"{path[6:]},{path[6]},{'dog' if path.endswith('0-A-0.wav') else 'rain'}" for path in files]
-    files["meta/esc50.csv"] = "\n".join(["filename,fold,category", *rows, ""]).encode()
-    archive = packed({f"ESC-50-master/{path}": data for path, data in files.items()})
-    described = remote(server, "ESC-50-master.zip", archive, unpack_directories=["ESC-50-master"])
-    monkeypatch.setattr("soundata.datasets.esc50.REMOTES", {"all": described})
-    index_of(server, files, monkeypatch, "esc50")
+    import soundata.datasets.esc50 as tables
+
+    files = small_esc50(server)
+    for name in ("REMOTES", "INDEXES"):
+        monkeypatch.setattr(tables, name, getattr(tables, name))  # so that it is put back
+    for name, value in environment(server).items():
+        monkeypatch.setenv(name, value)
+    prepare()
     return files
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
+PREPARE = "PYAED_TEST_PREPARE"  # variable with the name of a module whose `prepare` is called before the command
 
 
 class Ended(NamedTuple):
@@ -86,6 +87,8 @@ def _child(arguments: list[str], cwd: str, fault: list[int], env: dict, files: l
     sys.argv = ["pyaed", *arguments]
     code = 0
     try:
+        if PREPARE in env:
+            importlib.import_module(env[PREPARE]).prepare()
         from pyaed.cli import main
 
         main()
