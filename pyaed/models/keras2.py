@@ -17,6 +17,7 @@ from pyaed.models.keras import check_size, import_keras
 from pyaed.models.keras2_layers import layer_name, make, operation
 
 NETWORKS = ("Functional", "Model", "Sequential")
+Tensors = dict[tuple[str, int], Any]  # by the name of the layer that computes it, and by its which use
 
 # Variable names that changed from Keras 2 to Keras 3.
 _RENAMED = {"depthwise_kernel": "kernel"}
@@ -77,6 +78,9 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         _load_numbered_weights(str(path), reader.places)
     else:
         load_weights(model, path)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # Normalization computes with copies of its weights
+            layer.finalize_state()
     return model
 
 
@@ -164,9 +168,9 @@ def _expect_plain(path: str, name: str, data: Any, file: Any) -> None:
         or data.file.filename != file.filename
         or data.external
         or data.is_virtual
-        or data.dtype.kind != "f"
+        or data.dtype.kind not in "fiu"
     ):
-        raise UserError(f"{path}: the weight {name} is missing or not a plain float array")
+        raise UserError(f"{path}: the weight {name} is missing or not a plain array of numbers")
 
 
 def _stored_weights(path: str, file: Any, layers: set[str]) -> dict[str, list[tuple[str, Any]]]:
@@ -218,56 +222,96 @@ class _Networks:
         config, path = entry["config"], self.path
         if entry["class_name"] not in NETWORKS:
             raise UserError(f"{path}: a model of the class {entry['class_name']} can't be read")
-        tensors: dict[str, Any] = {}
-        first = previous = x
+        made = [_Layer(layer) for layer in config["layers"]]
         counts: Counter[str] = Counter()
-        for layer in config["layers"]:
-            kind, name = layer["class_name"], layer.get("name") or layer["config"]["name"]
-            self.at = f"layer {name} ({kind})"
-            if kind == "InputLayer":
-                if previous is None:
-                    first = previous = _input(path, layer["config"])
-                elif any(t is not first for t in tensors.values()):
-                    raise UserError(f"{path}: models with more than one input can't be read")
-                tensors[name] = first
-                continue
-            if entry["class_name"] == "Sequential":
-                if previous is None:  # a Sequential without an InputLayer says its shape in its first layer
-                    first = previous = _input(path, layer["config"])
-                sources, arguments = [previous], dict[str, Any]()
-            else:
-                sources, arguments = self._inbound(name, layer["inbound_nodes"], tensors)
-            own = _snake_case(kind)
-            own_place = f"{place}layers/{own}{f'_{counts[own]}' * (counts[own] > 0)}"
-            counts[own] += 1
-            if kind in NETWORKS:
-                previous = self.network(layer, sources[0], f"{own_place}/")[1]
-            elif kind == "TFOpLambda":
-                previous = operation(path, name, layer, sources[0], arguments)
-            else:
-                made = make(path, name, layer)
-                previous = made(sources[0] if len(sources) == 1 else sources, **arguments)
-                self.places += [(one, own_place) for one in getattr(made, "layers", (made,))[:1] if one.weights]
-            tensors[name] = previous
+        for layer in made:
+            own = _snake_case(layer.kind)
+            layer.place = f"{place}layers/{own}{f'_{counts[own]}' * (counts[own] > 0)}"
+            counts[own] += layer.kind != "InputLayer"
         if entry["class_name"] == "Sequential":
-            return first, previous
+            return self._sequence(made, x)
+        inputs = [layer for layer in made if layer.kind == "InputLayer"]
         outputs = config["output_layers"]
-        if len(outputs) != 1 or len(config["input_layers"]) != 1:
+        if len(outputs) != 1 or len(config["input_layers"]) != 1 or len(inputs) > 1:
             raise UserError(f"{path}: models with more than one input or output can't be read")
-        return first, tensors[outputs[0][0]]
+        first = x if x is not None else _input(path, inputs[0].entry["config"])
+        tensors: Tensors = {(layer.name, 0): first for layer in inputs}
+        pending = [(layer, i, call) for layer in made for i, call in enumerate(layer.calls())]
+        while pending:  # a layer that is used again may stand before what it is used on
+            waiting = []
+            for layer, i, node in pending:
+                self.at = f"layer {layer.name} ({layer.kind})"
+                called = _inbound(node, tensors)
+                if called is None:
+                    waiting.append((layer, i, node))
+                else:
+                    tensors[layer.name, i] = self._apply(layer, *called)
+            if len(waiting) == len(pending):
+                raise UserError(f"{path}: {self.at} is computed from something that the file doesn't have")
+            pending = waiting
+        return first, tensors[outputs[0][0], outputs[0][1]]
 
-    def _inbound(self, name: str, nodes: Any, tensors: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Return what a layer of a functional model is called with."""
-        if len(nodes) != 1:
-            raise UserError(f"{self.path}: layer {name} is used {len(nodes)} times, once is expected")
-        calls = [nodes[0]] if isinstance(nodes[0][0], str) else nodes[0]
-        arguments: dict[str, Any] = {}
-        for key, value in (calls[0][3] if len(calls[0]) > 3 else {}).items():
-            if isinstance(value, list) and value and isinstance(value[0], str):
-                value = tensors[value[0]]
-            if value is not None and key not in ("training", "name"):
-                arguments[key] = value
-        return [tensors[call[0]] for call in calls], arguments
+    def _sequence(self, made: "list[_Layer]", x: Any) -> tuple[Any, Any]:
+        """Apply layers one after the other; one without an InputLayer says its shape in its first layer."""
+        first = x
+        for layer in made:
+            self.at = f"layer {layer.name} ({layer.kind})"
+            if first is None:
+                first = x = _input(self.path, layer.entry["config"])
+            if layer.kind != "InputLayer":
+                x = self._apply(layer, [x], {})
+        return first, x
+
+    def _apply(self, layer: "_Layer", sources: list[Any], arguments: dict[str, Any]) -> Any:
+        """Call a layer, which is made when it is called first."""
+        if layer.kind in NETWORKS:
+            if layer.made is not None:
+                raise UserError(
+                    f"{self.path}: the model {layer.name} within it is used several times, once is expected"
+                )
+            layer.made = self.network(layer.entry, sources[0], f"{layer.place}/")
+            return layer.made[1]
+        if layer.kind == "TFOpLambda":
+            return operation(self.path, layer.name, layer.entry, sources[0], arguments)
+        if layer.made is None:
+            layer.made = make(self.path, layer.name, layer.entry)
+        result = layer.made(sources[0] if len(sources) == 1 else sources, **arguments)
+        own = getattr(layer.made, "layers", (layer.made,))[:1]
+        known = {id(one) for one, _ in self.places}
+        self.places += [(one, layer.place) for one in own if one.weights and id(one) not in known]
+        return result
+
+
+class _Layer:
+    """A layer of a configuration: `entry` as the file has it, `place` of its weights in a `.keras` file, what was `made` of it."""
+
+    def __init__(self, entry: Mapping[str, Any]):
+        self.entry, self.kind = entry, entry["class_name"]
+        self.name = entry.get("name") or entry["config"]["name"]
+        self.place = ""
+        self.made: Any = None
+
+    def calls(self) -> list[Any]:
+        """Return what it is called with, once for each use."""
+        if self.kind == "InputLayer":
+            return []
+        nodes: list[Any] = self.entry["inbound_nodes"]
+        return [[node] if isinstance(node[0], str) else node for node in nodes]
+
+
+def _inbound(node: Any, tensors: Tensors) -> tuple[list[Any], dict[str, Any]] | None:
+    """Return the tensors and the arguments of one call; None while one of the tensors isn't computed."""
+    arguments: dict[str, Any] = {}
+    wanted = [(call[0], call[1]) for call in node]
+    for key, value in (node[0][3] if len(node[0]) > 3 else {}).items():
+        if isinstance(value, list) and value and isinstance(value[0], str):
+            wanted.append((value[0], value[1]))
+            value = tensors.get(wanted[-1])
+        if value is not None and key not in ("training", "name"):
+            arguments[key] = value
+    if any(key not in tensors for key in wanted):
+        return None
+    return [tensors[call[0], call[1]] for call in node], arguments
 
 
 def _input(path: str, config: Mapping[str, Any]) -> Any:

@@ -35,6 +35,7 @@ CASES: dict[str, tuple] = {
     "LayerNormalization": (MAP, {"axis": [3], "epsilon": 0.01}),
     "LeakyReLU": (ROW, {"alpha": 0.25}),
     "Masking": (LINE, {"mask_value": 0.0}),
+    "Normalization": (MAP, {"axis": [-1], "mean": None, "variance": None}),
     "PReLU": (MAP, {"shared_axes": [1, 2]}),
     "Permute": (MAP, {"dims": [2, 1, 3]}),
     "ReLU": (ROW, {"max_value": 0.8, "negative_slope": 0.1, "threshold": 0.2}),
@@ -84,11 +85,14 @@ def random_weights(layer) -> list[np.ndarray]:
     values = [random.uniform(0.2, 1.0, v.shape).astype(np.float32) for v in layer.weights if "seed" not in v.path]
     state = [v.numpy() for v in layer.weights if "seed" in v.path]
     layer.set_weights([*values, *state])
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
     return values
 
 
 def named(kind, layer, values, below=""):
     variables = [v for v in layer.weights if "seed" not in v.path]
+    values = [x.astype(np.int64) if v.name == "count" else x for v, x in zip(variables, values)]
     return {f"{below}{KERAS2_NAMES.get((kind, v.name), v.name)}": x for v, x in zip(variables, values)}
 
 
@@ -96,7 +100,7 @@ def keras3_arguments(kind, arguments):
     given = {key: value for key, value in arguments.items() if key not in ("time_major", "kernel_initializer")}
     if kind == "LeakyReLU":
         given["negative_slope"] = given.pop("alpha")
-    if kind.endswith("Normalization") and isinstance(given.get("axis"), list):
+    if kind.endswith("Normalization") and kind != "Normalization" and isinstance(given.get("axis"), list):
         (given["axis"],) = given["axis"]
     return given
 
@@ -207,6 +211,65 @@ def test_hard_sigmoid_is_that_of_keras_2(tmp_path):
     entries[0] = ("InputLayer", "x", {"batch_input_shape": [None, 5, 2]}, [])
     with pytest.raises(UserError, match="layer l has the recurrent_activation hard_sigmoid, which is another function"):
         models.load(write_keras2(tmp_path / "l.h5", entries, {}))
+
+
+def test_normalization_with_given_values(tmp_path):
+    entries = [
+        ("InputLayer", "x", {"batch_input_shape": [None, 2]}, []),
+        ("Normalization", "n", {"axis": [-1], "mean": [1.0, 2.0], "variance": [4.0, 9.0]}, ["x"]),
+    ]
+    path = write_keras2(tmp_path / "m.h5", entries, {})
+    np.testing.assert_allclose(models.load(path)(np.array([[3, 8]], np.float32)), [[1, 2]], rtol=1e-6)
+
+
+def test_layers_that_are_used_several_times(tmp_path):
+    """One layer on two maps, on its own output, and with its second use before what that is computed from."""
+    kernel = np.array([[0.5, 1.0], [-1.0, 2.0]], np.float32)
+    entries = [
+        ("InputLayer", "x", {"batch_input_shape": [None, 2]}, []),
+        ("Dense", "d", {"units": 2, "use_bias": False}, [["x"], ["t"], [("d", 1)]]),
+        ("Activation", "t", {"activation": "tanh"}, [("d", 0)]),
+        ("Concatenate", "c", {"axis": -1}, [("d", 0), ("d", 1), ("d", 2)]),
+    ]
+    path = write_keras2(tmp_path / "m.h5", entries, {"d": {"kernel": kernel}})
+    model, x = models.load(path), np.array([[0.3, -0.2], [1, 2]], np.float32)
+    once = x @ kernel
+    twice = np.tanh(once) @ kernel
+    np.testing.assert_allclose(model(x), np.concatenate([once, twice, twice @ kernel], axis=1), rtol=1e-5)
+    assert len(model.weights) == 1
+    path = write_keras2(tmp_path / "second.h5", entries[:3], {"d": {"kernel": kernel}}, outputs=("d", 1))
+    np.testing.assert_allclose(models.load(path)(x), twice, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([["x"], [("d", 1)]], r"layer d \(Dense\) is computed from something that the file doesn't have"),
+        ([["x"], ["nothing"]], r"layer d \(Dense\) is computed from something that the file doesn't have"),
+    ],
+)
+def test_circles_end(tmp_path, nodes, message):
+    entries = [("InputLayer", "x", {"batch_input_shape": [None, 2]}, []), ("Dense", "d", {"units": 2}, nodes)]
+    with pytest.raises(UserError, match=message):
+        models.load(write_keras2(tmp_path / "m.h5", entries, {}))
+
+
+def test_a_model_within_that_is_used_twice_is_named(tmp_path):
+    inner = {
+        "name": "inner",
+        "layers": [
+            {"class_name": "InputLayer", "name": "i", "config": {"name": "i", "batch_input_shape": [None, 2]}, "inbound_nodes": []},
+            {"class_name": "ReLU", "name": "r", "config": {"name": "r"}, "inbound_nodes": [[["i", 0, 0, {}]]]},
+        ],
+        "input_layers": [["i", 0, 0]],
+        "output_layers": [["r", 0, 0]],
+    }  # fmt: skip
+    entries = [
+        ("InputLayer", "x", {"batch_input_shape": [None, 2]}, []),
+        ("Functional", "inner", inner, [["x"], [("inner", 0)]]),
+    ]
+    with pytest.raises(UserError, match="the model inner within it is used several times, once is expected"):
+        models.load(write_keras2(tmp_path / "m.h5", entries, {}, outputs=("inner", 1)))
 
 
 @pytest.mark.parametrize(
