@@ -49,10 +49,11 @@ def session(proto: "onnx.ModelProto", source: str, threads: int | None = None, o
         raise UserError(f"onnxruntime can't load {source}: {_line(error)}") from error
 
 
-def arranged(patches: npt.NDArray[np.float32], shape: tuple[int, ...], taken: Input) -> npt.NDArray[np.float32]:
-    """Return patches (n, n_mels, patch_length) as inputs (n, *shape[1:])."""
+def arranged(patches: npt.NDArray[np.float32], model: "OnnxModel", taken: Input) -> npt.NDArray[np.float32]:
+    """Return patches (n, n_mels, patch_length) as inputs of a model."""
+    shape = model.shapes[model.inputs[0]]
     if patches[0].size != np.prod(shape[1:]):
-        raise UserError(f"the patches have the shape {patches.shape[1:]}, but the model takes {shape[1:]}")
+        raise UserError(f"{model.source}: takes {shape[1:]}, but the patches have the shape {patches.shape[1:]}")
     x = patches.transpose(0, 2, 1) if taken.layout == FRAMES_FIRST else patches
     return np.ascontiguousarray(x).reshape(len(x), *shape[1:])
 
@@ -93,10 +94,10 @@ def runner(
                 f"{model.source}: '{printable(name)}' is {dtype}{' of an unknown scale' if dtype in IO_DTYPES else ''}; expected "
                 "float32, or int8 or uint8 between QuantizeLinear and DequantizeLinear"
             )
-    loaded, shape = session(model.proto, model.source, threads), model.shapes[given]
+    loaded = session(model.proto, model.source, threads)
 
     def run(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        x: npt.NDArray[Any] = arranged(patches, shape, taken)
+        x: npt.NDArray[Any] = arranged(patches, model, taken)
         if (found := scales[given]) is not None:
             x = quantize(x, *found, np.dtype(model.dtypes[given]))
         try:

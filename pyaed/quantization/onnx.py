@@ -223,7 +223,6 @@ def _quantize(
     from onnxruntime import quantization as service
 
     name = model.inputs[0]
-    shape = model.shapes[name]
 
     class Reader(service.CalibrationDataReader):  # type: ignore[misc]
         """Gives the representative patches, one at a time."""
@@ -241,7 +240,7 @@ def _quantize(
             number = next(self.numbers, None)
             if number is None:
                 return None
-            x = arranged(np.asarray(patches[number : number + 1]), shape, taken)
+            x = arranged(np.asarray(patches[number : number + 1]), model, taken)
             if not np.isfinite(x).all():
                 raise UserError("the representative patches have values that are not numbers")
             return {name: x}

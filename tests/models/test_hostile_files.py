@@ -330,7 +330,7 @@ def test_memory_that_many_references_to_one_text_stand_for(tmp_path, monkeypatch
         artefact.read(tmp_path / "m.h5")
 
 
-@pytest.mark.parametrize("kind", [".keras", ".h5", ".tflite"])
+@pytest.mark.parametrize("kind", [".keras", ".h5", ".onnx", ".tflite"])
 def test_damaged_files(kind, tmp_path):
     result = fuzz(kind, 0, MUTATIONS, "--load-every", 25, "--at", tmp_path / "at")
     assert result.returncode == 0, f"mutation {(tmp_path / 'at').read_text()}: {result.stderr[-2000:]}"

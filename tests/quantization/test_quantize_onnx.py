@@ -202,5 +202,5 @@ def test_inputs_that_cannot_be_used(tmp_path):
         quantized(tmp_path, patches=PATCHES[:0])
     with pytest.raises(UserError, match="values that are not numbers"):
         quantized(tmp_path, patches=np.full_like(PATCHES, np.nan))
-    with pytest.raises(UserError, match=r"the patches have the shape \(16, 11\)"):
+    with pytest.raises(UserError, match=r"f\.onnx: takes \(1, 16, 12\), but the patches have the shape \(16, 11\)"):
         quantized(tmp_path, patches=PATCHES[:, :, :11])

@@ -97,7 +97,10 @@ def load(source: AnyPath) -> OnnxModel:
         _load_data(proto, path)
         _fix_batch(proto, str(path))
         shapes, dtypes = infer(proto, str(path))
-    return OnnxModel(str(path), digest, proto, shapes, dtypes)
+    model = OnnxModel(str(path), digest, proto, shapes, dtypes)
+    if not model.inputs or not model.outputs:
+        raise UserError(f"{path}: a model without an {'output' if model.inputs else 'input'}")
+    return model
 
 
 def parse(path: Path) -> tuple["onnx.ModelProto", str]:

@@ -32,6 +32,12 @@ _MESSAGES: dict[str, dict[int, str]] = {
     "MapType": {2: "TypeProto"},
     "TensorShapeProto": {1: "Dimension"},
 }  # fmt: skip
+#: Fields that are texts; where they are no UTF-8, the parser would give bytes.
+_TEXTS = {
+    "ModelProto": (2, 3, 4, 6), "OperatorSetIdProto": (1,), "Entry": (1, 2), "GraphProto": (2, 10),
+    "NodeProto": (1, 2, 3, 4, 6, 7, 8), "AttributeProto": (1, 13, 21), "TensorProto": (8, 12), "TensorAnnotation": (1,),
+    "ValueInfoProto": (1, 3), "TypeProto": (6,), "Dimension": (2, 3),
+}  # fmt: skip
 #: Fields of packed numbers of any length.
 _NUMBERS = {"TensorProto": (1, 5, 7, 11), "AttributeProto": (8,)}
 
@@ -56,7 +62,7 @@ def check(content: bytes, name: str) -> None:
         message, at, end, depth = pending.pop()
         if depth > MAX_DEPTH:
             raise UserError(f"{name}: its messages are nested more than {MAX_DEPTH} deep, which no model needs")
-        inner, packed = _MESSAGES.get(message, {}), _NUMBERS.get(message, ())
+        inner, packed, texts = _MESSAGES.get(message, {}), _NUMBERS.get(message, ()), _TEXTS.get(message, ())
         while at < end:
             fields += 1
             if fields > MAX_FIELDS:
@@ -75,6 +81,11 @@ def check(content: bytes, name: str) -> None:
                     numbers += 8 * length
                     if numbers > MAX_NUMBERS:
                         raise UserError(f"{name}: its numbers take more than {MAX_NUMBERS} bytes")
+                elif number in texts:
+                    try:
+                        content[at : at + length].decode()
+                    except UnicodeDecodeError:
+                        raise broken(name) from None
                 elif number in inner:
                     if inner[number] == _REFUSED:
                         raise UserError(
