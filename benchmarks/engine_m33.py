@@ -25,7 +25,7 @@ from support.m33_engine import checksum, run
 
 from pyaed import text
 from pyaed.files import write_text
-from pyaed.nn import Engine, compile_graph, read_tflite, write_plan
+from pyaed.nn import Engine, compile_graph, read_model, write_plan
 from pyaed.nn.pictures import profile_svg
 from pyaed.nn.program import ARENA_LIMIT
 
@@ -76,7 +76,7 @@ def goals(path: str, options: argparse.Namespace) -> None:
 
 def measure(path: str, limit: int, options: argparse.Namespace) -> dict:
     """Return the figures of one model; print its layers where that is asked for."""
-    engine = Engine(compile_graph(read_tflite(path), limit), workers=1)
+    engine = Engine(compile_graph(read_model(path), limit), workers=1)
     program = engine.program
     end = program.input
     x = np.random.default_rng(0).integers(-128, 128, end.shape).astype(end.dtype)

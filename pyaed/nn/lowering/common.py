@@ -9,7 +9,7 @@ import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.nn.graph import Graph, Operator, Tensor
-from pyaed.nn.quantize import activation_range
+from pyaed.nn.quantize import activation_range, quantize_multiplier
 
 #: Accumulators stay below this, see aed_rescale in nn_c/src/aed_nn_math.h.
 ACCUMULATOR_LIMIT = 1 << 30
@@ -133,6 +133,22 @@ def fused_range(graph: Graph, op: Operator, y: Tensor) -> tuple[int, int]:
     if activation not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
         refuse(graph, op, f"fused activation {activation} is not supported")
     return activation_range(activation, *affine(graph, op, y))
+
+
+def factor(op: Operator, real: float) -> tuple[int, int]:
+    """Return the fixed-point factor (multiplier, shift) of an operator's results.
+
+    TensorFlow Lite's rounds twice: to `-shift` more bits, then to the output's steps. Operators that are `rounded_once` (those of
+    ONNX) get one without a shift where that leaves 19 bits and more of the factor.
+    """
+    return rounded_once(op, real) or quantize_multiplier(real)
+
+
+def rounded_once(op: Operator, real: float) -> tuple[int, int] | None:
+    """Return the factor without a shift; None where the operator isn't one of these, or it would be too coarse."""
+    if op.options.get("rounded_once") and 2.0**-12 <= real < 1:
+        return math.floor(real * (1 << 31) + 0.5), 0
+    return None
 
 
 def check_rescale(graph: Graph, op: Operator, bound: int, shift: int) -> None:

@@ -15,6 +15,7 @@ from pyaed.nn.lowering.common import (
     check_rescale,
     constant,
     expect_shape,
+    factor,
     fused_range,
     input_tensor,
     operand,
@@ -98,8 +99,10 @@ def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: n
     params = _common_fields(graph, op, y, rows)
     clamp = (params["output_zero_point"], params["act_min"], params["act_max"])
     factors, folded, bounds = [], channels.folded.copy(), channels.bounds
+    full_relu = clamp == (-128, -128, 127)
     for c, real in enumerate(channels.reals):
-        multiplier, shift = quantize_multiplier(real)
+        # The fast rounding is that of a factor with a shift: a layer that can have it keeps it.
+        multiplier, shift = quantize_multiplier(real) if full_relu else factor(op, real)
         if bounds[c] >= ACCUMULATOR_LIMIT and shift <= 0:
             found = nearly_constant(int(channels.low[c]), int(channels.high[c]), multiplier, shift, clamp)
             if found is not None:
@@ -108,7 +111,6 @@ def _rescaled_channels(graph: Graph, op: Operator, x: Tensor, y: Tensor, rows: n
                 folded[c] += offset
         check_rescale(graph, op, int(bounds[c]), shift)
         factors.append((multiplier, shift))
-    full_relu = clamp == (-128, -128, 127)
     return params | {
         "bias": _table4(folded, np.int32),
         "fast_rounding": int(full_relu and all(-22 <= shift <= -1 for _, shift in factors)),

@@ -14,6 +14,7 @@ from pyaed.nn.lowering.common import (
     check_rescale,
     expect_shape,
     expect_type,
+    factor,
     four,
     fused_range,
     operand,
@@ -101,7 +102,7 @@ def prelu_fields(graph: Graph, op: Operator, *tensors: Tensor) -> Fields:
 def _factor(graph: Graph, op: Operator, real: float, bound: int, *names: str) -> Fields:
     if not math.isfinite(real):
         refuse(graph, op, "the scales of inputs and output do not fit together")
-    multiplier, shift = quantize_multiplier(real)
+    multiplier, shift = factor(op, real)
     check_rescale(graph, op, bound, shift)
     return dict(zip(names, (multiplier, shift)))
 

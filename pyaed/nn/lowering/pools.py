@@ -15,6 +15,7 @@ from pyaed.nn.lowering.common import (
     input_tensor,
     output_tensor,
     refuse,
+    rounded_once,
     same_affine,
     window_fields,
 )
@@ -69,10 +70,11 @@ def mean(graph: Graph, op: Operator) -> Step | View:
     if sizes is None:
         return View(x.index, y.index)
     outer, reduce, inner = sizes
-    multiplier, shift = quantize_multiplier(float(x_scale) / float(y_scale))
+    real = float(x_scale) / float(y_scale)
+    multiplier, shift = quantize_multiplier(real)
     # The division by the number of elements goes into the multiplier, truncated.
     extra = min(reduce.bit_length() - 1, 32, 31 + shift)
-    multiplier, shift = (multiplier << extra) // reduce, shift - extra
+    multiplier, shift = rounded_once(op, real / reduce) or ((multiplier << extra) // reduce, shift - extra)
     check_rescale(graph, op, 255 * reduce, shift)
     params = {
         "outer": outer,

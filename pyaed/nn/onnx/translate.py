@@ -207,7 +207,7 @@ class Translator:
         word = next((w for w in words if activation_range(w, *affine) == (least, most)), None)
         shape = [self.shape(name)[axis] for axis in order]
         made = self.tensor(name, [shape[0], 1, *shape[1:]] if flat else shape, affine)
-        self.emit(operator, inputs, made, activation=word or "NONE", **options)
+        self.emit(operator, inputs, made, activation=word or "NONE", rounded_once=True, **options)
         if word is None:
             cut = self.tensor(name, self.tensors[made].shape, affine)
             made = self.emit("TABLE", [made], cut, values=np.arange(-128, 128).clip(least, most), function="")
