@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from nn.onnx_builder import residual_network
 from support import images
+from support.onnx_builder import residual_network
 
 from pyaed import artefact
 from pyaed.artefact import FORMAT_VERSION, ModelMetadata, files

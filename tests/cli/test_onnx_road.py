@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from nn.onnx_builder import residual_network
+from support.onnx_builder import residual_network
 from support.onnx_export import to_onnx
 
 from pyaed import artefact, models, nn, operations

@@ -63,7 +63,7 @@ def original(kind: str) -> bytes:
 def onnx_model() -> bytes:
     """Return a small QDQ model: a convolution with a Relu, a mean, a matrix product and a softmax."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from nn.onnx_builder import Builder
+    from support.onnx_builder import Builder
 
     rng, b = np.random.default_rng(0), Builder()
     x = b.fake(b.input(("N", 1, 8, 6)))

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import onnx
 import pytest
-from nn.onnx_builder import Builder, residual_network
 from onnx import TensorProto, helper, numpy_helper
+from support.onnx_builder import Builder, residual_network
 
 from pyaed import nn
 from pyaed.errors import UserError

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from nn.onnx_builder import Builder, residual_network
+from support.onnx_builder import Builder, residual_network
 
 from pyaed import nn
 from pyaed.artefact import Input
