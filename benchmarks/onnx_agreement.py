@@ -5,7 +5,7 @@
 Each float model is exported (Keras models by tf2onnx, channels first), quantized by onnxruntime on every fourth clip in each
 way of `SETTINGS`, and run on the patches of the others. Without a model: YAMNet-256 and two MiniResNets of random weights;
 without clips: synthetic ones. The features are those of ``<model>_config.yaml`` beside the file, else the defaults with the
-model's patch size. Compared are all int8 tensors of the file that the engine computes (`bytes`), its scores and its decisions,
+model's patch size. Compared are all int8 tensors that the engine computes before the scores (`bytes`), the scores and the decisions,
 with the file as it stands (float between DequantizeLinear and QuantizeLinear) and, scores and decisions only, with the int8 kernels
 that onnxruntime takes by default.
 """
@@ -95,9 +95,10 @@ def compared(path: Path, patches: np.ndarray, optimized: bool) -> dict[str, obje
     engine = nn.Engine(nn.compile_graph(nn.read_onnx(model), arena_limit=None))
     names = layouts(model)
     computed = [node.output.tensor for node in engine.program.nodes]
+    scored = {model.outputs[0], *(n.input[0] for n in model.proto.graph.node if model.outputs[0] in n.output)}
     proto = onnx.ModelProto.FromString(model.proto.SerializeToString())
     # Where more outputs are asked for, onnxruntime has no int8 kernel for what lies between.
-    wanted = [] if optimized else [names[index][0] for index in computed if index in names]
+    wanted = [] if optimized else [names[i][0] for i in computed if i in names and names[i][0] not in scored]
     known = {value.name for value in proto.graph.output}
     proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in wanted if name not in known)
     runtime = import_onnxruntime(str(path))
@@ -116,7 +117,7 @@ def compared(path: Path, patches: np.ndarray, optimized: bool) -> dict[str, obje
         theirs = dict(zip([last, *wanted], loaded.run([last, *wanted], {given: row[np.newaxis]})))
         layers = engine.run_layers(row)
         for index, (_, ours) in zip(computed, layers):
-            if wanted and index in names:
+            if names.get(index, ("",))[0] in wanted:
                 name, order = names[index]
                 right = theirs[name].astype(np.int32) - 128 * (theirs[name].dtype == np.uint8)
                 off = np.abs(ours.reshape(-1).astype(np.int32) - right.transpose(order).reshape(-1))

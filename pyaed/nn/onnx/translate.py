@@ -154,10 +154,15 @@ class Translator:
     # What an operator writes.
 
     def quantization(self, name: str) -> Affine | None:
-        """Return how a float tensor of the file is quantized next; None where it isn't."""
-        found = [self.parameters(use) for use in self.uses.get(name, ()) if use.type == "QuantizeLinear"]
+        """Return how a float tensor of the file is quantized next, behind what only moves its elements; None where it isn't."""
+        found = []
+        for use in self.uses.get(name, ()):
+            if use.type == "QuantizeLinear":
+                found.append(self.parameters(use))
+            elif use.type in self.movements and use.inputs[0] == name:
+                found += [one for made in use.outputs if (one := self.quantization(made)) is not None]
         if any(one != found[0] for one in found):
-            self.refuse(self.uses[name][0], f"'{printable(name)}' is quantized in {len(found)} different ways")
+            self.refuse(self.uses[name][0], f"'{printable(name)}' is quantized in different ways")
         return found[0] if found else None
 
     def parameters(self, node: Node) -> Affine:
@@ -267,7 +272,7 @@ class Translator:
                 inner = self.emit("QUANTIZE", [given], self.tensor(name, shape, affine))
             self.held[name] = Held(inner, order)
             return given
-        found = self._behind(name) if dtype == "float32" else None
+        found = self.quantization(name) if dtype == "float32" else None
         if found is None:
             raise UserError(
                 f"{self.model.name}: input '{printable(name)}' is {dtype}; expected float32 that is quantized first, int8 or uint8"
@@ -275,15 +280,6 @@ class Translator:
         made = self.tensor(name, shape, found)
         self.held[name] = Held(made, order)
         return made
-
-    def _behind(self, name: str) -> Affine | None:
-        """Return how an input is quantized, behind what only moves its elements."""
-        for use in self.uses.get(name, ()):
-            if use.type == "QuantizeLinear":
-                return self.parameters(use)
-            if use.type in self.movements and (found := self._behind(use.outputs[0])) is not None:
-                return found
-        return None
 
     def output(self, name: str) -> int:
         dtype = self.model.dtypes[name]
