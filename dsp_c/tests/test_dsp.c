@@ -367,6 +367,9 @@ static void test_quantize(void) {
 
 int main(void) {
   test_checks();
+  for (int32_t isa = AED_ISA_AVX512 + 1; isa < 200; isa++) { /* behind the table's end */
+    CHECK(!aed_isa_available((aed_isa)isa));
+  }
   test_scratch_size();
   test_short_windows();
   test_patch_of_one_frame();
