@@ -136,6 +136,26 @@ static void test_concat(void) {
   free(arena);
 }
 
+/* Behind other values, up to the arena's end. */
+static void test_dequantize(void) {
+  enum { N = 5, BEFORE = 32 };
+  const uint8_t bytes[N] = {0, 1, 127, 128, 255};
+  uint8_t *arena = malloc(BEFORE + N * sizeof(float));
+  for (int32_t is_signed = 0; is_signed < 2; is_signed++) {
+    const aed_affine_params params = {
+        .input = 3, .output = BEFORE, .n = N, .scale = 0.5f, .zero_point = 7};
+    memcpy(arena + params.input, bytes, N);
+    (is_signed ? aed_dequantize_s8_f32 : aed_dequantize_u8_f32)(&params, arena);
+    for (int32_t i = 0; i < N; i++) {
+      float found;
+      memcpy(&found, arena + BEFORE + (size_t)i * sizeof found, sizeof found);
+      const int32_t q = is_signed ? (int8_t)bytes[i] : bytes[i];
+      CHECK(found * 2.0f == (float)(q - 7));
+    }
+  }
+  free(arena);
+}
+
 static void count(void *context, uint32_t node) {
   uint32_t *next = context;
   CHECK(node == *next);
@@ -183,6 +203,7 @@ int main(void) {
   test_softmax_ties();
   test_softmax_shares();
   test_concat();
+  test_dequantize();
   test_run();
   return aed_check_result("nn");
 }
