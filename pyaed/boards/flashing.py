@@ -63,7 +63,8 @@ TOOLS = {
     ),
 }
 COPY = "copy"
-MAX_IMAGE_BYTES = 1 << 26  # of an ELF file with its debug information
+MAX_IMAGE_BYTES = 1 << 26  # of an ELF file with its debug information, and of what it programs
+MAX_SEGMENTS = 64  # ours have three
 
 
 def _segments(elf: Path) -> list[tuple[int, bytes]]:
@@ -77,7 +78,13 @@ def _segments(elf: Path) -> list[tuple[int, bytes]]:
         raise UserError(f"{elf} is no firmware image: it has more than {MAX_IMAGE_BYTES} bytes")
     try:
         with elf.open("rb") as file:
-            return [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+            image = ELFFile(file)
+            if image.num_segments() > MAX_SEGMENTS:
+                raise ValueError(f"it has {image.num_segments()} segments, expected at most {MAX_SEGMENTS}")
+            segments = [s for s in image.iter_segments("PT_LOAD") if s["p_filesz"]]
+            if sum(s["p_filesz"] for s in segments) > MAX_IMAGE_BYTES:
+                raise ValueError(f"its segments have more than {MAX_IMAGE_BYTES} bytes")
+            return [(s["p_paddr"], s.data()) for s in segments]
     except (ELFError, OSError, ValueError) as error:
         raise UserError(f"{elf} is no firmware image: {error}") from error
 

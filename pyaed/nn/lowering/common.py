@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from pyaed.errors import UserError
+from pyaed.errors import UserError, shorten
 from pyaed.nn.graph import Graph, Operator, Tensor
 from pyaed.nn.quantize import activation_range, quantize_multiplier
 
@@ -63,7 +63,7 @@ Lowering = Callable[[Graph, Operator], Step | View]
 def refuse(graph: Graph, operator: Operator, reason: str) -> NoReturn:
     """Raise the UserError of an operator that cannot be expressed."""
     outputs = ", ".join(str(graph.tensors[i]) for i in operator.outputs) or "nothing"
-    raise UserError(f"{graph.name}: {operator.name} computing {outputs}: {reason}")
+    raise UserError(f"{graph.name}: {operator.name} computing {shorten(outputs)}: {shorten(reason)}")
 
 
 def input_tensor(graph: Graph, op: Operator, dtypes: tuple[str, ...] = ("int8",), position: int = 0) -> Tensor:
