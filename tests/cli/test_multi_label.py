@@ -1,6 +1,7 @@
 """Several labels a clip: from a list in the CSV to thresholds in the int8 model and events of a recording."""
 
 import csv
+import importlib.util
 import json
 import re
 
@@ -139,8 +140,12 @@ def test_crossval(folder, tmp_path):
 def test_crossval_by_the_published_protocol(folder, tmp_path):
     tree = settings(folder, tmp_path / "run")
     tree["training"]["epochs"] = 1
+    tree["mlflow"] = {"uri": str(tmp_path / "mlruns")}
     result = operations.crossval(config.parse(tree), protocol="random", repeats=2, echo=len)
     assert [row["run"] for row in result["runs"]] == ["seed_120", "seed_121"]
+    if importlib.util.find_spec("mlflow"):
+        names = {path.read_text() for path in (tmp_path / "mlruns").rglob("tags/mlflow.runName")}
+        assert names == {"training seed_120", "training seed_121"}
 
 
 @pytest.mark.parametrize(
