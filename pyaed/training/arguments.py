@@ -55,7 +55,7 @@ def checked(key: str, function: Callable[..., object], arguments: object) -> dic
     for name in given:
         if name not in known:
             hint = _OF_KERAS_2.get(name) or nearest(name, known)
-            raise UserError(f"{key}: no argument '{name}'{hint}; there are {', '.join(known)}")
+            raise UserError(f"{key}: no argument '{name}'{hint}; there are {', '.join(known) or 'none'}")
     missing = [name for name, parameter in known.items() if parameter.default is parameter.empty and name not in given]
     if missing:
         raise UserError(f"{key}: the argument {', '.join(missing)} is missing")

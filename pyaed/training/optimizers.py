@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from pyaed.errors import UserError, brief, nearest
 from pyaed.models.keras import import_keras
 from pyaed.training.arguments import checked
@@ -62,10 +64,26 @@ def make(spec: str | Mapping[str, Any] | None) -> Any:
     kind = _known("training.optimizer", "optimizer", name, names())
     key = f"training.optimizer.{name}"
     rate = arguments.get("learning_rate") if isinstance(arguments, Mapping) else None
-    if not isinstance(rate, Mapping):
-        return _construct(key, kind, arguments)
-    arguments = {other: value for other, value in arguments.items() if other != "learning_rate"}
-    return _construct(key, kind, arguments, learning_rate=_schedule(f"{key}.learning_rate", rate))
+    more = {}
+    if isinstance(rate, Mapping):
+        arguments = {other: value for other, value in arguments.items() if other != "learning_rate"}
+        more = {"learning_rate": _schedule(f"{key}.learning_rate", rate)}
+    _try(key, _construct(key, kind, arguments, **more))
+    return _construct(key, kind, arguments, **more)
+
+
+def _try(key: str, optimizer: Any) -> None:
+    """Do one step: Muon of Keras 3.12 can't on this backend, and a training is a late place to learn that."""
+    keras = import_keras()
+    weight = keras.Variable(np.ones((2, 2), np.float32))
+    try:
+        optimizer.build([weight])
+        optimizer.apply([np.ones((2, 2), np.float32)], [weight])
+    except Exception as error:
+        raise UserError(
+            f"{key}: Keras {keras.__version__} can't train with it here ({type(error).__name__}: {str(error)[:200]}); expected "
+            "another optimizer, or another version of Keras"
+        ) from error
 
 
 def scheduled(optimizer: Any) -> bool:

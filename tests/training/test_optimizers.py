@@ -32,12 +32,27 @@ def step(optimizer):
 
 @pytest.mark.parametrize("name", optimizers.names())
 def test_each_by_its_name_alone_and_with_arguments(name):
+    if name == "Muon" and import_keras().__version__.startswith("3.12."):
+        with pytest.raises(UserError, match="can't train with it here"):
+            optimizers.make(name)
+        return
     assert 0 < step(optimizers.make(name)) < 1
     made = optimizers.make({name: {"learning_rate": "1e-2", "clipnorm": 1, "use_ema": True, "name": "mine"}})
     assert type(made).__name__ == name
     assert float(made.learning_rate) == pytest.approx(0.01)
     assert (made.clipnorm, made.use_ema, made.name) == (1, True, "mine")
     assert step(made) > 0
+
+
+def test_one_that_cannot_do_a_step_is_told_before_the_training(monkeypatch):
+    def fails(self, *arguments):
+        raise AttributeError("'ResourceVariable' object has no attribute 'path'")
+
+    monkeypatch.setattr(import_keras().optimizers.Lion, "update_step", fails)
+    with pytest.raises(
+        UserError, match=r"training\.optimizer\.Lion: Keras 3\.\d+\.\d+ can't train with it here .AttributeError: "
+    ):
+        optimizers.make("Lion")
 
 
 def test_one_line_in_the_file():
