@@ -251,13 +251,15 @@ def _quantize(
     }  # fmt: skip
     arguments = {key: enums[key][value] if key in enums else value for key, value in parameters.items()}
     set_metadata(proto, *_PREPROCESSED)
+    prepared = made.with_name("prepared.onnx")
+    prepared.write_bytes(proto.SerializeToString())
     root = logging.getLogger()
     level = root.level
     try:
         root.setLevel(logging.ERROR)  # it speaks of its own preparation on the root logger
         with quiet_stderr():
             service.quantize_static(
-                proto, str(made), Reader(), per_channel=per_channel, extra_options=options, **arguments
+                str(prepared), str(made), Reader(), per_channel=per_channel, extra_options=options, **arguments
             )
     except UserError:
         raise
