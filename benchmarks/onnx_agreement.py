@@ -3,7 +3,7 @@
     python benchmarks/onnx_agreement.py [MODEL.keras|.h5|.onnx ...] [--clips FOLDER] [--step N] [--settings NAME ...]
 
 Each float model is exported (Keras models by tf2onnx, channels first), quantized by onnxruntime on every fourth clip in each
-way of `SETTINGS`, and run on the patches of the others. Without a model: YAMNet-256 and two MiniResNets of random weights;
+way of `SETTINGS`, and run on the patches of the others. Without a model: two MiniResNets of random weights;
 without clips: synthetic ones. The features are those of ``<model>_config.yaml`` beside the file, else the defaults with the
 model's patch size. Compared are all int8 tensors that the engine computes before the scores (`bytes`), the scores and the decisions,
 with the file as it stands (float between DequantizeLinear and QuantizeLinear) and, scores and decisions only, with the int8 kernels
@@ -65,7 +65,6 @@ def fresh() -> dict[str, object]:
     """Return models of random weights."""
     section = {"pretrained_weights": False}
     kinds = {
-        "yamnet_256": ({"name": "yamnet", "embedding_size": 256, **section}, (64, 96)),
         "miniresnet_v1": ({"name": "miniresnet", "n_stacks": 1, "version": "v1", **section}, (64, 50)),
         "miniresnet_v2": ({"name": "miniresnet", "n_stacks": 1, "version": "v2", **section}, (64, 50)),
     }
