@@ -120,6 +120,13 @@ static void test_checks(void) {
   BAD(order, far);
   BAD(window, NULL);
   BAD(mel_weight, NULL);
+  static const uint16_t none[258]; /* a band for each of 257 bins, and one more */
+  aed_frontend_config many = good;
+  many.mel_start = many.mel_count = none;
+  many.n_mels = 257;
+  CHECK(aed_frontend_check(&many) == AED_OK);
+  many.n_mels = 258;
+  CHECK(aed_frontend_check(&many) == AED_ERR_ARGUMENT);
   /* The last bin of a spectrum is n_fft / 2: a band may end with it, not behind it. */
   uint16_t start[MAX_MELS], count[MAX_MELS];
   memcpy(start, mel_start, sizeof start);
