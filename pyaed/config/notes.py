@@ -56,6 +56,7 @@ _READ_BY: dict[str, tuple[str, ...]] = {
     ),
     "evaluation.target": ("evaluation",),
     "evaluation.as_device": ("evaluation",),
+    "deployment.engine": ("evaluation", "prediction", "deployment"),
     "deployment.detector": ("evaluation", "prediction", "benchmarking", "deployment"),
     "deployment.hardware_setup": ("evaluation", "prediction", "benchmarking", "deployment"),
 }

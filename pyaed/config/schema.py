@@ -43,7 +43,7 @@ _SECTIONS = {
     "quantization": {"quantization", "dataset_specific", "deployment"} | _FEATURES,
     "prediction": {"prediction", "deployment"} | _FEATURES,
     "benchmarking": {"benchmarking", "deployment", "tools", "mlflow"} | _FEATURES,
-    "deployment": {"deployment"} | _FEATURES,
+    "deployment": {"deployment", "tools"} | _FEATURES,
 }
 _PARTS = {"t": "training", "e": "evaluation", "q": "quantization", "b": "benchmarking", "d": "deployment"}
 
@@ -297,6 +297,8 @@ class Deployment(Section):
     IDE: str | None = None
     verbosity: int | str = 1
     build_conf: str | None = None
+    # pyaed: whose engine runs the model on the board: pyaed's, or ST's of the installed tool (tools.stedgeai)
+    engine: Literal["own", "stedgeai"] = "own"
     hardware_setup: HardwareSetup = Field(default_factory=HardwareSetup)
     unknown_class_threshold: Annotated[Number, Field(ge=0, le=1)] = 0.0
     detector: Detector = Field(default_factory=Detector)

@@ -27,6 +27,8 @@ ROOMS = (
     ("libaed_nn.a", "nn_c"),
     ("libaed_detector.a", "detector_c"),
     ("aed_model.c", "model"),
+    ("/st/", "model"),
+    ("NetworkRuntime", "engine"),
     ("aed_engine_model.c", "model"),
     ("/engine/", "engine"),
     ("aed_features.c", "front-end tables"),

@@ -100,6 +100,7 @@ def generate(
     folder: str | Path,
     board: str = "mps2_an505",
     detector: DetectorSettings | None = None,
+    engine: EngineModel | None = None,
 ) -> Path:
     """Write all generated C of an image into `folder`; what an earlier call wrote there is replaced.
 
@@ -115,6 +116,8 @@ def generate(
         The board that it must fit.
     detector : DetectorSettings, optional
         How the image listens; default: the defaults of ``deployment.detector``.
+    engine : EngineModel, optional
+        The model for another engine than pyaed's own (``pyaed.generators``); `model` is then not generated.
 
     Returns
     -------
@@ -137,7 +140,7 @@ def generate(
     spec.check_deployable()
     detector = detector or DetectorSettings.from_settings(metadata)
     check_settings(spec, metadata, detector)
-    engine_model = own.engine_model(load(fitted(model, metadata)))
+    engine_model = engine or own.engine_model(load(fitted(model, metadata)))
     check_sizes(engine_model, spec, metadata)
     check_fit(engine_model, spec, board, detector)
     with atomic_path(folder) as temporary:

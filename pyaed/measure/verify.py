@@ -76,7 +76,7 @@ def bits(array: np.ndarray) -> np.ndarray:
     return array.view(np.dtype(f"u{array.dtype.itemsize}"))
 
 
-def _place(*axes: str) -> Callable[[tuple[int, ...]], str]:
+def place_of(*axes: str) -> Callable[[tuple[int, ...]], str]:
     """Return what names the place of an index: the words of each axis, each with its number."""
     return lambda index: ", ".join(f"{words} {i}" for words, i in zip(axes, index))
 
@@ -192,7 +192,9 @@ def verify(
     report = VerifyReport(identity.board)
     for name, pcm in clips:
         host = log_mel(pcm)
-        report.difference = first_difference(host, board.features(pcm, len(host)), _place(f"clip {name}, frame", "bin"))
+        report.difference = first_difference(
+            host, board.features(pcm, len(host)), place_of(f"clip {name}, frame", "bin")
+        )
         if report.difference:
             break
         inputs = patches(host)
@@ -216,7 +218,7 @@ def _compare_patches(
     for number, (patch, host) in enumerate(zip(inputs, outputs)):
         device = board.infer(patch)
         place = f"clip {name}, patch {number}"
-        difference = first_difference(host.ravel(), device.ravel(), _place(f"{place}, output"))
+        difference = first_difference(host.ravel(), device.ravel(), place_of(f"{place}, output"))
         if difference:
             if layers is None:
                 return difference
@@ -241,7 +243,7 @@ def _compare_detections(
         scale, zero_point = identity.output_quantization
         outputs = np.float32(scale) * (outputs.astype(np.int32) - zero_point).astype(np.float32)
     for found in board.detect(pcm, limit=len(outputs)):
-        where = _place(f"clip {name}, detected patch {found.patch}, class")
+        where = place_of(f"clip {name}, detected patch {found.patch}, class")
         difference = first_difference(outputs[found.patch], found.probabilities, where)
         if difference:
             return difference

@@ -1,7 +1,7 @@
 """Deployment, and its verification on the board."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from pyaed.boards import check_rate, emulated_board, find_board
 from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.files import write_text
+from pyaed.operations import st_tools
 from pyaed.operations.clips import read_sets
-from pyaed.operations.model import quantized_model
+from pyaed.operations.model import check_plain, quantized_model
 from pyaed.operations.run import QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
@@ -43,7 +44,11 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     model = quantized_model(run, path, settings, costs_only)
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
     place = run.folder / ("benchmarking" if costs_only else "deployment")  # what was deployed stays as it is
-    folder = service.generate(model, settings.features, settings, place, board, detector)
+    engine = None
+    if run.config.deployment.engine == "stedgeai" and not costs_only:
+        check_plain(run, path, settings)
+        engine = st_tools.engine_model(run, path, description, model.name, model.hash)
+    folder = service.generate(model, settings.features, settings, place, board, detector, engine)
     run.image, run.image_of = service.build_image(folder, board, options), (path, board)
     _say(run, run.image)
 
@@ -109,12 +114,14 @@ def verify(
     Returns
     -------
     bool
-        True when everything is equal; the report is printed either way.
+        True when everything is equal, of another engine than pyaed's the features; the report is printed either way.
     """
     from pyaed import data, nn
     from pyaed.dsp import quantize as quantize_patches
     from pyaed.link.board import Board
     from pyaed.link.health import say as say_health
+    from pyaed.measure import other_engine
+    from pyaed.measure.other_engine import DistanceReport
     from pyaed.measure.verify import VerifyReport, adversarial_clips, check_identity
     from pyaed.measure.verify import verify as service
 
@@ -139,9 +146,14 @@ def verify(
             return patches
         return quantize_patches(patches, model_input.scale, model_input.zero_point, model_input.dtype)
 
-    def compare(board: Board) -> VerifyReport:
-        check_identity(board.identify(), engine.program.hash, feature_hash(settings.features), settings.class_names)
+    def compare(board: Board) -> VerifyReport | DistanceReport:
+        identity = board.identify()
+        check_identity(identity, engine.program.hash, feature_hash(settings.features), settings.class_names)
         shown = progress(clips, label="verify", unit="clips")
+        if identity.node_names != tuple(node.name for node in engine.program.nodes):
+            return other_engine.compare(
+                board, shown, front_end.log_mel, inputs, engine.run, lambda scores: _decision(scores, settings)
+            )
         return service(board, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
 
     if port is not None:
@@ -155,3 +167,12 @@ def verify(
     run.echo(str(report))
     write_text(run.folder / "verify.txt", f"{report}\n")
     return report.ok
+
+
+def _decision(scores: npt.NDArray[np.float32], settings: ModelMetadata) -> Hashable:
+    """Return what a patch's scores say: the classes at their thresholds, or the highest one that is sure enough."""
+    if settings.multi_label:
+        thresholds = settings.class_thresholds or (0.5,) * len(scores)
+        return tuple((scores >= np.asarray(thresholds, np.float32)).tolist())
+    top = int(scores.argmax())
+    return top if scores[top] >= settings.unknown_class_threshold else None

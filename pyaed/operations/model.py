@@ -138,6 +138,22 @@ def output_size(path: Path) -> int:
     return sum(graph.tensors[i].size for i in graph.outputs)
 
 
+def check_plain(run: Run, path: Path, settings: ModelMetadata) -> None:
+    """Refuse a model whose ends don't fit patches and classes as they are: another engine runs the file itself.
+
+    Raises
+    ------
+    UserError
+        Saying what would have to be added to it.
+    """
+    taken, scores = _ends(run, path, settings, nn.read_model(path))
+    if taken.layout == FRAMES_FIRST or not scores.plain:
+        what = "it takes frames x mels" if scores.plain else str(scores)
+        raise UserError(
+            f"{path.name}: {what}: pyaed's engine gets operators for that, ST's runs the file as it is; deployment.engine: own"
+        )
+
+
 def _ends(run: Run, path: Path, settings: ModelMetadata, graph: nn.Graph) -> tuple[Input, Scores]:
     return check_graph(graph, str(path), settings, run.config.general.input_layout)
 

@@ -4,15 +4,17 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from pyaed.boards import StBoard
+from pyaed.boards import BoardDescription, StBoard, find_st_board
 from pyaed.config import Config
 from pyaed.config.schema import EdgeAI
 from pyaed.errors import UserError
+from pyaed.generators import EngineModel, stedgeai
 from pyaed.measure import engines
 from pyaed.operations.run import Run
 from pyaed.stedgeai import Report, cloud
 from pyaed.stedgeai.http import Http, base_address
-from pyaed.stedgeai.local import run_tool
+from pyaed.stedgeai.local import Api, run_tool
+from pyaed.stedgeai.runtime import find_runtime
 from pyaed.stedgeai.tool import INSTALL, Tool, find_tool
 
 log = logging.getLogger(__name__)
@@ -76,6 +78,35 @@ def reports(run: Run, model: Path, board: StBoard, needed_for: str | None = None
     if needed_for is not None and not found:
         raise UserError(f"{needed_for}: {INSTALL}; or, with on_cloud: True, {cloud.MISSING}")
     return found
+
+
+def engine_model(run: Run, path: Path, board: BoardDescription, name: str, model_hash: str) -> EngineModel:
+    """Let the installed tool make C of a model for its own engine, and return what an image has to know about it.
+
+    Parameters
+    ----------
+    run : Run
+        ST's files go into its folder, under ``stedgeai``.
+    path : Path
+        The model's file: ST's tool takes it as it is.
+    board : BoardDescription
+    name, model_hash : str
+        As pyaed calls the model.
+
+    Raises
+    ------
+    UserError
+        Without the tool or its library for the board's core, or when the tool fails.
+    """
+    tool = find_local(run.config)
+    if tool is None:
+        raise UserError(f"deployment.engine: stedgeai needs ST's tool: {INSTALL}")
+    runtime = find_runtime(tool, board.core)
+    api: Api = "st-ai" if tool.version.generation == 10 else "legacy"
+    folder = run.folder / "stedgeai" / f"{path.stem}_generated"
+    series = find_st_board(board.name).series
+    report = run_tool(tool, "generate", path, series, folder, optimization(run.config), api)
+    return stedgeai.engine_model(report, folder, runtime, name, model_hash)
 
 
 def available(run: Run) -> bool:

@@ -37,6 +37,7 @@ class Facts:
     shape: tuple = (64, 96, 1)
     quantization: tuple | None = (0.053046469, 44)
     classes: int = 10
+    answer: tuple | None = None
     arguments: str = ""
     cycles: int | None = None
     milliseconds: float | None = None
@@ -83,7 +84,7 @@ def text(facts: Facts) -> str:
         kind = "int8" if f.quantization else "f32"
         quantized = f", QLinear({f.quantization[0]:.9f},{f.quantization[1]},int8)" if f.quantization else ""
         rows += [("input 1/1", f"'input_0', {kind}({'x'.join(map(str, shape))}), 6.00 KBytes{quantized}, activations"),
-                 ("output 1/1", f"'out', f32(1x{f.classes}), 40 Bytes, activations")]  # fmt: skip
+                 ("output 1/1", f"'out', {'int8' if f.answer else 'f32'}(1x{f.classes}), 40 Bytes{_qlinear(f.answer)}, activations")]  # fmt: skip
     ram = f.activations + sum(f.io)
     rows += [("macc", f"{f.macs:,}"), ("weights (ro)", f"{f.weights:,} B (1.0 KiB) (1 segment) / -399,744(-74.2%) vs float model"),
              ("activations (rw)", f"{f.activations:,} B (109.57 KiB) (1 segment) *"),
@@ -147,6 +148,10 @@ def text(facts: Facts) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _qlinear(quantization):
+    return f", QLinear({quantization[0]:.9f},{quantization[1]},int8)" if quantization else ""
+
+
 def c_info(facts: Facts) -> str:
     """The JSON that the tool writes from 9.0 on."""
     f = facts
@@ -155,7 +160,9 @@ def c_info(facts: Facts) -> str:
         {"id": 1, "name": "input_0_output_array", "shape": list(f.shape), "is_param": False,
          "format": "STAI_FORMAT_S8" if f.quantization else "STAI_FORMAT_FLOAT",
          "intq": {"scales": [f.quantization[0]], "offsets": [f.quantization[1]]} if f.quantization else {}},
-        {"id": 2, "name": "out_array", "shape": [f.classes], "is_param": False, "format": "STAI_FORMAT_FLOAT", "intq": {}},
+        {"id": 2, "name": "out_array", "shape": [f.classes], "is_param": False,
+         "format": "STAI_FORMAT_S8" if f.answer else "STAI_FORMAT_FLOAT",
+         "intq": {"scales": [f.answer[0]], "offsets": [f.answer[1]]} if f.answer else {}},
     ]  # fmt: skip
     nodes = []
     for i, (name, kind, macs, rom) in enumerate(f.layers):
@@ -193,7 +200,8 @@ def c_graph(facts: Facts) -> str:
     arrays = [
         {"name": "input_0_output_array", "format": "s8" if f.quantization else "float32", "tensors": [{"name": "x", "shape": [1] * f.old + list(f.shape)}],
          "scale": [f.quantization[0]] if f.quantization else [], "zeropoint": [f.quantization[1]] if f.quantization else []},
-        {"name": "out_output_array", "format": "float", "tensors": [{"name": "y", "shape": [1] * f.old + [f.classes]}]},
+        {"name": "out_output_array", "format": "s8" if f.answer else "float", "tensors": [{"name": "y", "shape": [1] * f.old + [f.classes]}],
+         "scale": [f.answer[0]] if f.answer else [], "zeropoint": [f.answer[1]] if f.answer else []},
     ]  # fmt: skip
     arrays += [{"name": f"{name}_weights_array", "format": "s8"} for name, *_ in f.layers]
     layers = [{"name": name, "layer_type": kind, "macc": macs, "rom": rom} for name, kind, macs, rom in f.layers]

@@ -21,8 +21,9 @@ FAULTS = ("hang", "crash", "silent", "half_json", "other_program", "mute", "othe
 
 
 def install(
-    folder: Path, version: str, fault: str | None = None, name: str = "stedgeai", replay: Path | None = None
-) -> Path:
+    folder: Path, version: str, fault: str | None = None, name: str = "stedgeai", replay: Path | None = None,
+    facts: dict | None = None, sources: Path | None = None,
+) -> Path:  # fmt: skip
     """Write the program into a folder and return its path.
 
     Parameters
@@ -35,12 +36,17 @@ def install(
     name : str
     replay : Path, optional
         A real report (and the JSON beside it): what is said, of whichever model is given.
+    facts : dict, optional
+        What its reports say, by the fields of `Facts`.
+    sources : Path, optional
+        A folder of C files that `generate` writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_text(
         f"#!{sys.executable} -IS\nimport sys\nsys.path[:0] = {[str(Path(__file__).resolve().parents[n]) for n in (1, 2)]!r}\n"
-        f"from support.st_tool import main\nmain({version!r}, {fault!r}, {None if replay is None else str(replay)!r})\n"
+        f"from support.st_tool import main\nmain({version!r}, {fault!r}, {None if replay is None else str(replay)!r}, {facts or {}!r}, "
+        f"{None if sources is None else str(sources)!r})\n"
     )
     path.chmod(0o755)
     return path
@@ -81,7 +87,7 @@ def options(version: str) -> argparse.ArgumentParser:
     return parser
 
 
-def main(version: str, fault: str | None, replay: str | None) -> None:
+def main(version: str, fault: str | None, replay: str | None, said: dict, sources: str | None) -> None:
     if sys.argv[1:] == ["--version"]:
         if fault == "mute":
             return
@@ -100,10 +106,14 @@ def main(version: str, fault: str | None, replay: str | None) -> None:
         st_ai=getattr(given, "c_api", "") == "st-ai", arguments=" ".join(sys.argv[2:]), runtime=None if fault == "no_compiler" else (31938, 1012),
         quantization=None if version[0] == "5" or model.suffix != ".tflite" else (0.053046469, 44),
     )  # fmt: skip
+    facts = dataclasses.replace(facts, **said)
     _fail(fault)
     if fault == "other_model":
         facts = dataclasses.replace(facts, model_hash="0" * 32)
     _write(facts, fault, Path(given.output), Path(given.workspace), Path(replay) if replay else None)
+    if sources is not None and given.command == "generate":
+        for path in Path(sources).iterdir():
+            (Path(given.output) / path.name).write_text(path.read_text())
     if fault == "noise":
         print(
             "E: _Einsum_1_output_0_reshape_1_to_chlast layer - number of I/O tensor is not coherent: 0/1",

@@ -42,6 +42,10 @@ static volatile uint32_t ticks;
 static void start_leds_and_button(void) {
   RCC_AHB2ENR1 |= RCC_AHB2ENR1_GPIOC | RCC_AHB2ENR1_GPIOH;
   (void)RCC_AHB2ENR1;
+#ifdef AED_ENGINE_NEEDS_CRC /* ST's older runtimes stand still without the clock of this unit */
+  RCC_AHB1ENR |= RCC_AHB1ENR_CRC;
+  (void)RCC_AHB1ENR;
+#endif
   GPIO_BSRR(GPIOH) = AED_BIT(LED_RED) | AED_BIT(LED_GREEN); /* dark before they are outputs */
   GPIO_MODER(GPIOH) = (GPIO_MODER(GPIOH) & ~0xF000u) | 0x5000u;
   GPIO_MODER(GPIOC) &= ~(3u << (2u * BUTTON));
