@@ -36,6 +36,7 @@ ON = ("-c", "user.yaml", "hydra.run.dir=new")
 COMMANDS = {
     "init": ("init", "new/new.yaml"),
     "features": ("features", "few", "--out", "new"),
+    "plot-lr": ("plot-lr", "-c", "user.yaml", "--out", "new/lr.png"),
     "train": ("train", *ON, "training.epochs=1"),
     "quantize": ("quantize", *ON, FLOAT),
     "evaluate": ("evaluate", *ON, INT8),
