@@ -28,7 +28,7 @@ CANDIDATES = [
     True, False, 3, 0.5, 2, 1, 9000, "engine", "tflite", "emulator", "other", "uint8", "float", "per_tensor", "onnx_quantizer", "before", "esc10",
     "random", "reflect", "slaney", "EWARM", ["tflite"], ["a", "b"], [1], [0], {"a": 1}, {"SGD": {"learning_rate": 1}},
     {"AED_BAUDRATE": 9600}, {"a": 0.5}, (8, 8, 1), "STM32U5", -20, "frames_first",
-    "chfirst",
+    "chfirst", "stedgeai",
 ]  # fmt: skip
 
 

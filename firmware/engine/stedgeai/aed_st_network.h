@@ -2,7 +2,7 @@
 #ifndef AED_ST_NETWORK_H
 #define AED_ST_NETWORK_H
 
-#include "aed_status.h"
+#include "aed_engine.h"
 
 /* Binds the network to AED_ENGINE_MEMORY_SIZE bytes of activations, aligned to 16.
  * AED_ERR_UNSUPPORTED when the runtime refuses. */
