@@ -128,7 +128,7 @@ def note_apple_double(where: Path, count: int) -> None:
 
 def near_file(path: Path) -> str:
     """Hint at the file or folder whose name is closest; for a missing parent, the first missing one."""
-    while not path.parent.is_dir() and path.parent != path:
+    while not os.path.isdir(path.parent) and path.parent != path:
         path = path.parent
     try:
         with os.scandir(path.parent) as entries:

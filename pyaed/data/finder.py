@@ -46,7 +46,7 @@ class Finder:
         """Return the path of a clip, or the path where it should be, which then stands in `missing`."""
         for ending in self.endings:
             path = self.audio_path / (name + ending)
-            if path.is_file():
+            if os.path.isfile(path):  # False also for names that are too long
                 return path
         for inner in (name, self._without_prefix(name)):
             for ending in self.endings if inner else ():

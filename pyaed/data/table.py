@@ -38,6 +38,9 @@ def read_rows(path: Path, multi_label: bool = False) -> list[Row]:
                 f"{path} has no column '{wanted}'{nearest(wanted, columns)}; "
                 f"its first line gives: {', '.join(columns) or 'nothing'}"
             )
+    for name in ("filename", "category", "fold"):
+        if columns.count(name) > 1:
+            raise UserError(f"{path} has {columns.count(name)} columns '{name}', one is expected")
     rows = [_row(path, line, record, multi_label) for line, record in records]
     sounds = [row for row in rows if not is_apple_double(row.name)]
     note_apple_double(path, len(rows) - len(sounds))

@@ -42,6 +42,8 @@ class Journal:
         self.path = Path(path)
         header = {"format": FORMAT, **about, "class_names": list(about["class_names"])}
         self._answers: dict[str, tuple[int, np.ndarray]] = {}
+        if self.path.exists() and not self.path.is_file():
+            raise UserError(f"{self.path} is no file of a board's answers; name another with --results")
         whole = self._read(header) if self.path.exists() else 0
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,8 +83,10 @@ class Journal:
                 answers = np.array(line["probabilities"], np.float32)
                 if answers.ndim != 2 or answers.shape[1] != len(header["class_names"]):
                     raise ValueError(f"answers of shape {answers.shape}")
+                if not np.isfinite(answers).all():
+                    raise ValueError("answers that are no finite numbers")
                 self._answers[line["clip"]] = (int(line["patches"]), answers)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             raise UserError(
                 f"{self.path} is no file of a board's answers ({error}); name another with --results"
             ) from error

@@ -122,6 +122,9 @@ TABLES = {
     "many categories": (
         "filename,category\n" + "".join(f"{i},{i}\n" for i in range(10_001)), "10001 categories, expected at most 10000",
     ),
+    "a long name": (f"filename,category\n{'a' * 5_000},b\n", "line 2: no file a+ in"),
+    "a deep path": (f"filename,category\n{'a/' * 2_000}b,c\n", "line 2: no file a/a/"),
+    "two names": ("filename,category,filename\na,b,c\n", "meta.csv has 2 columns 'filename', one is expected"),
     "a wild fold": (f"filename,category,fold\na,b,{'9' * 4_000}\n", "line 2: fold 9+.*does not fit into 32 bits"),
     "a fold beyond what Python reads": (f"filename,category,fold\na,b,{'9' * 5_000}\n", "line 2: fold '9+.*is not an integer"),
 }  # fmt: skip
@@ -135,7 +138,7 @@ def test_tables(tmp_path, case):
     with cheaply(300), pytest.raises(UserError, match=message) as caught:
         read_clips(tmp_path / "audio", tmp_path / "meta.csv")
     assert str(tmp_path / "meta.csv") in str(caught.value)
-    assert len(str(caught.value)) < 2000
+    assert len(str(caught.value)) < 12_000
 
 
 def test_many_labels_of_a_clip(tmp_path):

@@ -1,5 +1,7 @@
 """Answers of a board in a file: an interrupted evaluation asks only for the rest, and never mixes two models."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,32 @@ def test_another_kind_of_file_is_refused_and_kept(tmp_path, content):
     with pytest.raises(UserError, match="no file of a board's answers"):
         Journal(path, ABOUT)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"clip": "x", "patches": 1, "probabilities": [[NaN, 1]]}',
+        '{"clip": "x", "patches": 1, "probabilities": [[1e400, 1]]}',
+        '{"clip": "x", "patches": 1e400, "probabilities": [[0, 1]]}',
+        '{"clip": ["x"], "patches": 1, "probabilities": [[0, 1]]}',
+        '{"clip": "x", "patches": 1, "probabilities": [[0, 1], [0]]}',
+        "[" * 100_000,
+        "9" * 5_000,
+    ],
+)
+def test_lines_made_to_hurt_are_refused_and_kept(tmp_path, line):
+    path = tmp_path / "answers.jsonl"
+    evaluate(path, 1)
+    content = path.read_bytes() + line.encode() + b"\n"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="no file of a board's answers"):
+        Journal(path, ABOUT)
+    assert path.read_bytes() == content
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(UserError, match="no file of a board's answers"):
+            Journal(path, ABOUT)

@@ -232,6 +232,11 @@ REFUSED = {
               [tensor((2, 2), "int32", data=[[0, 0], [0, 0]]), tensor((1,), "float32", scale=1, data=[0])]),
         "type not supported here",
     ),
+    "a permutation of many axes": (
+        unary("TRANSPOSE", tensor((1, 4), scale=1), tensor((1, 4), scale=1, name="n" * 5_000), {},
+              [tensor((5_000,), "int32", data=[1] * 5_000)]),
+        r"^.{0,450}\(50.. characters\): permutation \[1, 1.{0,420}\(\d+ characters\)$",
+    ),
     "five dimensions": (
         unary("RELU", tensor((1, 1, 2, 2, 2), scale=1), tensor((1, 1, 2, 2, 2), scale=1)),
         "expected 1 to 4 dimensions",
