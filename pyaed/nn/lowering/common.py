@@ -180,6 +180,8 @@ def window_fields(graph: Graph, op: Operator, x: Tensor, y: Tensor, kernel: tupl
         expected = -(-size // stride) if o["padding"] == "SAME" else (size - extent + stride) // stride
         if out != expected:
             refuse(graph, op, f"output size {out} where {expected} follows from {x}")
+        if out == 1:
+            stride = min(stride, size)  # no step is taken, but kernels multiply with it
         pads.append(max((out - 1) * stride + extent - size, 0) // 2)
         result |= {f"in_{letter}": size, f"out_{letter}": out, f"kernel_{letter}": k, f"stride_{letter}": stride}
         if f"dilation_{letter}" in o:
