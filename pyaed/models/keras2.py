@@ -237,11 +237,13 @@ class _Networks:
         first = x if x is not None else _input(path, inputs[0].entry["config"])
         tensors: Tensors = {(layer.name, 0): first for layer in inputs}
         pending = [(layer, i, call) for layer in made for i, call in enumerate(layer.calls())]
+        # A model within the model has counted its own making as a use: what is used once is meant by any number.
+        once = {layer.name for layer in made if len(layer.calls()) < 2}
         while pending:  # a layer that is used again may stand before what it is used on
             waiting = []
             for layer, i, node in pending:
                 self.at = f"layer {layer.name} ({layer.kind})"
-                called = _inbound(node, tensors)
+                called = _inbound(node, tensors, once)
                 if called is None:
                     waiting.append((layer, i, node))
                 else:
@@ -249,7 +251,7 @@ class _Networks:
             if len(waiting) == len(pending):
                 raise UserError(f"{path}: {self.at} is computed from something that the file doesn't have")
             pending = waiting
-        return first, tensors[outputs[0][0], outputs[0][1]]
+        return first, tensors[_key(outputs[0], once)]
 
     def _sequence(self, made: "list[_Layer]", x: Any) -> tuple[Any, Any]:
         """Apply layers one after the other; one without an InputLayer says its shape in its first layer."""
@@ -299,19 +301,23 @@ class _Layer:
         return [[node] if isinstance(node[0], str) else node for node in nodes]
 
 
-def _inbound(node: Any, tensors: Tensors) -> tuple[list[Any], dict[str, Any]] | None:
+def _key(call: Any, once: set[str]) -> tuple[str, int]:
+    return call[0], 0 if call[0] in once else call[1]
+
+
+def _inbound(node: Any, tensors: Tensors, once: set[str]) -> tuple[list[Any], dict[str, Any]] | None:
     """Return the tensors and the arguments of one call; None while one of the tensors isn't computed."""
     arguments: dict[str, Any] = {}
-    wanted = [(call[0], call[1]) for call in node]
+    wanted = [_key(call, once) for call in node]
     for key, value in (node[0][3] if len(node[0]) > 3 else {}).items():
         if isinstance(value, list) and value and isinstance(value[0], str):
-            wanted.append((value[0], value[1]))
+            wanted.append(_key(value, once))
             value = tensors.get(wanted[-1])
         if value is not None and key not in ("training", "name"):
             arguments[key] = value
     if any(key not in tensors for key in wanted):
         return None
-    return [tensors[call[0], call[1]] for call in node], arguments
+    return [tensors[_key(call, once)] for call in node], arguments
 
 
 def _input(path: str, config: Mapping[str, Any]) -> Any:
