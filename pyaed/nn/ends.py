@@ -54,6 +54,8 @@ def fitted(
     ends = _Ends(graph)
     if frames_first:
         ends.transpose(patch_shape)
+    elif graph.tensors[graph.inputs[0]].shape == (1, patch_shape[0] * patch_shape[1]) and 1 not in patch_shape:
+        ends.shape_patches(patch_shape)
     if logits or two_classes:
         ends.quantized_output()
     if logits:
@@ -88,6 +90,14 @@ class _Ends:
         zeros = np.full(len(scales), zero, np.int64)
         self.tensors.append(Tensor(len(self.tensors), name, shape, dtype, scales, zeros, 0, data))
         return len(self.tensors) - 1
+
+    def shape_patches(self, patch_shape: tuple[int, int]) -> None:
+        """Let a flat input take patches as they are."""
+        given = self.tensors[self.input]
+        scale, zero = (float(given.scales[0]), int(given.zero_points[0])) if len(given.scales) else (None, 0)
+        patch = self.tensor("patch", (1, *patch_shape), given.dtype, scale, zero)
+        self.operators.insert(0, Operator("RESHAPE", (patch,), (self.input,), {}))
+        self.input = patch
 
     def transpose(self, patch_shape: tuple[int, int]) -> None:
         given = self.tensors[self.input]
