@@ -23,8 +23,7 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ),
     ("tools.path_to_cubeIDE", bool, "not used; pyaed builds its own firmware with GCC"),
     ("deployment.hardware_setup.serie", bool, "not used; deployment.hardware_setup.board says it"),
-    ("deployment.build_conf", bool, "not used; the image is always built with optimization"),
-    ("deployment.c_project_path", bool, "not used; pyaed builds its own firmware"),
+    ("deployment.build_conf", bool, "not used for pyaed's image, which is always built with optimization"),
     ("deployment.IDE", lambda value: value != "GCC", "not used; the image is built with GCC"),
     ("deployment.verbosity", lambda value: True, "not used; say pyaed --verbose or --quiet"),
 )

@@ -14,7 +14,7 @@ from pyaed.boards import check_rate, emulated_board, find_board
 from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd, feature_hash
 from pyaed.files import write_text
-from pyaed.operations import st_tools
+from pyaed.operations import st_application, st_tools
 from pyaed.operations.clips import read_sets
 from pyaed.operations.model import check_plain, quantized_model
 from pyaed.operations.run import QUANTIZED, Run, needed
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pyaed.link.board import Board
 
 log = logging.getLogger(__name__)
+
+CLIPS_FOR_ST = 20  # on which the features of ST's application are compared with the model's
 
 
 def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = None, costs_only: bool = False) -> None:
@@ -64,6 +66,10 @@ def deploy_boards(run: Run) -> None:
     described = run.built().board
     if described.emulator is None and described.emulated_by is not None:
         _say(run, service.build_image(run.folder / "deployment", emulated_board(described).name))
+    if run.config.deployment.c_project_path is not None:
+        settings = model_settings(run, path)
+        clips = real_clips(run, settings, CLIPS_FOR_ST)
+        st_application.prepare(run, settings, quantized_model(run, path, settings), clips or [])
 
 
 def deploy_emulated(
@@ -72,6 +78,20 @@ def deploy_emulated(
     """Build the image of the board that is emulated for a configured one (`deployment.hardware_setup.board`)."""
     board = find_board(configured or run.config.deployment.hardware_setup.board)
     deploy(run, emulated_board(board).name, settings, costs_only)
+
+
+def real_clips(run: Run, settings: ModelMetadata, n: int) -> list[tuple[str, npt.NDArray[np.int16]]] | None:
+    """Return so many clips of the configured test set, else of its other sets, evenly drawn: (name, int16 PCM); None without
+    a data set."""
+    from pyaed import data
+
+    if not run.config.dataset.model_fields_set & {f"{part}_csv_path" for part in ("training", "test", "validation")}:
+        return None
+    sets = read_sets(run.config, [name for name in settings.class_names if name != settings.garbage_class])
+    found = sets.test or sets.training or sets.quantization
+    real = list(found.clips) if found else []
+    step = max(1, len(real) // max(1, n))
+    return [(clip.name, data.load_pcm(clip.path, settings.preprocessing)) for clip in real[::step][:n]]
 
 
 def _say(run: Run, image: "Image") -> None:
@@ -116,7 +136,7 @@ def verify(
     bool
         True when everything is equal, of another engine than pyaed's the features; the report is printed either way.
     """
-    from pyaed import data, nn
+    from pyaed import nn
     from pyaed.dsp import quantize as quantize_patches
     from pyaed.link.board import Board
     from pyaed.link.health import say as say_health
@@ -129,15 +149,10 @@ def verify(
     settings = model_settings(run, path, "infer")
     front_end, engine = FrontEnd(settings.features), nn.Engine(quantized_model(run, path, settings))
     clips = adversarial_clips(max(32000, settings.features.min_samples))
-    if run.config.dataset.model_fields_set & {f"{part}_csv_path" for part in ("training", "test", "validation")}:
-        names = [name for name in settings.class_names if name != settings.garbage_class]
-        sets = read_sets(run.config, names)
-        found = sets.test or sets.training or sets.quantization
-        real = list(found.clips) if found else []
-        step = max(1, len(real) // max(1, n_clips))
-        clips += [(c.name, data.load_pcm(c.path, settings.preprocessing)) for c in real[::step][:n_clips]]
-    else:
+    real = real_clips(run, settings, n_clips)
+    if real is None:
         log.info("no data set is configured: only adversarial signals are compared")
+    clips += real or []
 
     def inputs(log_mel: npt.NDArray[np.float32]) -> np.ndarray:
         patches = front_end.patches(log_mel)[:patches_per_clip]
