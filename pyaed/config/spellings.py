@@ -15,6 +15,8 @@ MOVES: dict[Keys, Keys] = {
     ("dataset", "dataset_name"): ("dataset", "name"),
     ("dataset", "prediction_audio_path"): ("prediction", "test_files_path"),
     ("training", "resume_training"): ("training", "resume_training_from"),
+    ("quantization", "extra_options"): ("quantization", "onnx_extra_options"),
+    ("quantization", "op_types_to_quantize"): ("quantization", "onnx_quant_parameters", "op_types_to_quantize"),
     ("stm32ai",): ("tools", "stm32ai"),
 }
 #: Values: where, what is written there, and the keys and values that it means.

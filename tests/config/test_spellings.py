@@ -74,6 +74,16 @@ def test_a_newer_file_with_a_model(tmp_path):
     assert load(write(tmp_path, text)).general.model_path == "../models/a.tflite"
 
 
+def test_options_of_the_onnx_quantizer_of_2025(tmp_path):
+    text = "quantization:\n  extra_options: {CalibMovingAverage: True}\n  op_types_to_quantize: [Conv, Gemm]\n"
+    section = load(write(tmp_path, text)).quantization
+    assert section.onnx_extra_options == {"CalibMovingAverage": True}
+    assert section.onnx_quant_parameters == {"op_types_to_quantize": ["Conv", "Gemm"]}
+    more = text + "  onnx_quant_parameters: {nodes_to_exclude: [a]}\n"
+    found = load(write(tmp_path, more)).quantization.onnx_quant_parameters
+    assert found == {"nodes_to_exclude": ["a"], "op_types_to_quantize": ["Conv", "Gemm"]}
+
+
 @pytest.mark.parametrize("name", ["yamnet_e256", "yamnet_e1024"])
 def test_yamnet(tmp_path, name):
     model = load(write(tmp_path, f"model: {{model_name: {name}}}\n")).training.model
