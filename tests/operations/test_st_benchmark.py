@@ -2,9 +2,11 @@
 
 import json
 
+import onnx
 import pytest
 from support import images, st_tool
 from support.commands import pyaed
+from support.onnx_builder import Builder
 
 from pyaed import config, operations
 from pyaed.boards import find_st_board
@@ -97,6 +99,17 @@ def test_a_float_model_with_it(tmp_path, float_model):
     assert found["st_reports"][0]["inputs"][0]["dtype"] == "float32"
     assert (run.folder / "report.html").is_file()
     assert not (run.folder / "benchmark.json").exists()
+
+
+def test_a_float_onnx_model(tmp_path):
+    b = Builder()
+    model = tmp_path / "net.onnx"
+    onnx.save(b.model(b.op("Relu", b.input((1, 1, images.SPEC.n_mels, images.SPEC.patch_length)))), model)
+    run = start(tmp_path, model, f"++tools.stedgeai.path_to_stedgeai={st_tool.install(tmp_path / 'bin', '4.0.1')}")
+    operations.run_mode(run)
+    found = json.loads((run.folder / "benchmark_float.json").read_text())
+    assert found["model"] == "net.onnx"
+    assert found["st_reports"][0]["model_name"] == "net"
 
 
 def test_the_chain_benchmarks_the_trained_model_where_it_can(tmp_path, float_model, caplog):
