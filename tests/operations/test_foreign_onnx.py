@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -112,6 +113,20 @@ def test_one_output_for_two_classes(types, tmp_path, sound, caplog):
         found = predict(made, sound, tmp_path / target, names, f"prediction.target={target}")
         np.testing.assert_allclose(list(found.values()), list(right.values()), atol=0.1)
         assert abs(sum(found.values()) - 1) < 0.02
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_without_the_extra(package, tmp_path, sound, monkeypatch):
+    """The base install says what to install; what needs only the reader needs no onnxruntime."""
+    path = network(tmp_path / "m.onnx")
+    made = quantized(path, tmp_path / "q.onnx")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        UserError, match=r"m\.onnx: .*\.onnx models needs? the extra 'onnx': pip install 'pyaed\[onnx\]'"
+    ):
+        predict(path, sound, tmp_path / "a", NAMES)
+    if package == "onnxruntime":
+        assert len(predict(made, sound, tmp_path / "b", NAMES)) == 3
 
 
 def test_what_does_not_fit(tmp_path, sound):
