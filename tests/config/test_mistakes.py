@@ -220,7 +220,6 @@ def test_optimizer_and_callbacks_are_names_with_arguments(override, text):
         ("operation_mode=deployment general.display_figures=True", "not used by deployment: general.display_figures"),
         ("dataset.expand_last_dim=False", "channel axis"),
         ("training.model.n_stacks=2", "not used by yamnet"),
-        ("deployment.c_project_path=../STM32U5", "its own firmware"),
         ("operation_mode=chain_tqe quantization.optimize=True", "quantization takes the model as it was trained"),
         ("operation_mode=chain_tqe quantization.target_opset=17", "ONNX models only"),
         ("deployment.IDE=iar", "built with GCC"),
