@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from pyaed.errors import UserError
+from pyaed.errors import UserError, shorten
 from pyaed.files import read_bytes
 from pyaed.text import printable
 
@@ -196,7 +196,8 @@ def _guarded(read: Callable[["_Stored", str], T], content: bytes, name: str) -> 
         OverflowError,
         MemoryError,
     ) as error:
-        raise UserError(f"{name}: damaged TensorFlow Lite model ({error or type(error).__name__})") from error
+        reason = shorten(str(error)) or type(error).__name__
+        raise UserError(f"{name}: damaged TensorFlow Lite model ({reason})") from error
 
 
 class _Stored:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyaed.errors import UserError
+from pyaed.errors import UserError, shorten
 from pyaed.nn.chain import stage_fields
 from pyaed.nn.depth_first import ARENA_LIMIT, fit
 from pyaed.nn.free_batch import with_fixed_batch
@@ -239,7 +239,9 @@ def place(graph: Graph, steps: list[Step], views: dict[int, int]) -> Program:
     source, target = value(graph.inputs[0]), value(graph.outputs[0])
     for end in (source, target):
         if not 1 <= len(end.shape) <= 4 or end.size == 0:
-            raise UserError(f"{graph.name}: '{end.name}' has the shape {list(end.shape)}, expected 1 to 4 dimensions")
+            raise UserError(
+                f"{graph.name}: '{end.name}' has the shape {shorten(str(list(end.shape)))}, expected 1 to 4 dimensions"
+            )
     return Program(graph.name, graph.hash, tuple(nodes), source, target, layout.size, layout.blocks)
 
 

@@ -285,3 +285,13 @@ def test_values_that_are_not_finite_are_refused():
     content = build([tensor((1, 2), scale=1), tensor((1, 2), scale=1)], [("RELU", [0], [1], {})])
     with pytest.raises(UserError, match="not finite"):
         Engine(content).run(np.array([[1, np.nan]], np.float32))
+
+
+def test_messages_about_absurd_shapes_are_short():
+    shape = tuple(range(100_000, 101_000))
+    content = build([tensor(shape, scale=1), tensor((1, 4), scale=1)], [("RELU", [0], [1], {})])
+    with pytest.raises(
+        UserError, match=r"damaged TensorFlow Lite model \(tensor .* has the shape \[100000, "
+    ) as refused:
+        read_tflite(content)
+    assert len(str(refused.value)) < 1000
