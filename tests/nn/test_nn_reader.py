@@ -252,6 +252,14 @@ def test_a_stride_that_is_never_taken_does_not_overflow():
     assert (node.params["stride_h"], node.params["stride_w"]) == (4, 5)
 
 
+def test_a_dilation_between_nothing_does_not_overflow():
+    window = WINDOW | {"dilationHFactor": 2**31 - 1, "dilationWFactor": 2**31 - 1}
+    weights = tensor((3, 1, 1, 3), scale=1, data=[1] * 9)
+    content = unary("CONV_2D", tensor((1, 4, 5, 3), scale=1), tensor((1, 4, 5, 3), scale=1), window, [weights])
+    (node,) = compile_graph(read_tflite(content)).nodes
+    assert (node.params["dilation_h"], node.params["dilation_w"]) == (1, 1)
+
+
 def test_a_shape_computed_with_a_divisor_of_zero_stays_as_the_file_has_it():
     """RESHAPE to (0, -1), where the file computes the shape."""
     constants = [tensor((2,), "int32", data=[0, -1]), tensor((2,), "int32", data=[0, 0])]

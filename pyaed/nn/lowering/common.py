@@ -185,7 +185,7 @@ def window_fields(graph: Graph, op: Operator, x: Tensor, y: Tensor, kernel: tupl
         pads.append(max((out - 1) * stride + extent - size, 0) // 2)
         result |= {f"in_{letter}": size, f"out_{letter}": out, f"kernel_{letter}": k, f"stride_{letter}": stride}
         if f"dilation_{letter}" in o:
-            result[f"dilation_{letter}"] = dilation
+            result[f"dilation_{letter}"] = dilation if k > 1 else 1  # likewise
     return result | {"pad_top": pads[0], "pad_left": pads[1]}
 
 

@@ -64,7 +64,7 @@ def batch_to_space(graph: Graph, op: Operator) -> Step:
             ok = padded == inner[axis + 1] * dilation and out == full * dilation - cut - rest and top >= 0
             expect_shape(graph, op, ok, x, y)
             result |= {f"in_{letter}": size, f"out_{letter}": out, f"kernel_{letter}": k, f"stride_{letter}": 1}
-            result |= {f"dilation_{letter}": dilation, ("pad_top", "pad_left")[axis]: top}
+            result |= {f"dilation_{letter}": dilation if k > 1 else 1, ("pad_top", "pad_left")[axis]: top}
         return result
 
     return convolve(graph, conv, x, y, window)
