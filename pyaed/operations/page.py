@@ -24,7 +24,7 @@ WORST_ERRORS = 6
 
 def write_page(run: Run, mode: str) -> None:
     """Write ``report.html`` where something was evaluated or benchmarked."""
-    if not (run.reports or run.figures):
+    if not run.figures and (not run.reports or run.settings is None):
         return
     from pyaed import evaluation
 

@@ -117,7 +117,7 @@ def test_what_is_wrong_is_named(tree, tmp_path, break_it, message):
     assert message in str(error.value)
 
 
-def test_the_training_paths_are_not_used_and_noted(tree, caplog):
+def test_the_training_paths_are_not_used_and_noted(tree, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     paths = {f"{part}_{key}_path": "nowhere" for part in ("training", "validation") for key in ("audio", "csv")}
     sets = read(tree, **paths, validation_split=0.4)
@@ -127,5 +127,8 @@ def test_the_training_paths_are_not_used_and_noted(tree, caplog):
         "dataset.validation_csv_path: not used; with dataset.name fsd50k dev is the training set, eval the validation set"
     ) in caplog.text
     assert "note: dataset.validation_split: not used" in caplog.text
-    config = tree.model_copy(update={"dataset": tree.dataset.model_copy(update=paths), "operation_mode": "evaluation"})
+    model = tree.general.model_copy(update={"model_path": str(tmp_path / "m.keras")})
+    (tmp_path / "m.keras").touch()
+    dataset = tree.dataset.model_copy(update=paths)
+    config = tree.model_copy(update={"general": model, "dataset": dataset, "operation_mode": "evaluation"})
     assert check(config) == [], "what is not used needs no files"

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import soundfile
-from test_link import Device, device, reply  # noqa: F401
+from test_link import Device, device, identity, reply  # noqa: F401
 
 from pyaed.errors import UserError
 from pyaed.link.board import Board, LinkError
 from pyaed.link.messages import protocol
 from pyaed.monitor.recording import level, record
 
+STATE = protocol()["state"].reply
 TONE = np.round(16384 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000))).astype(np.int16)
 
 
@@ -18,6 +19,11 @@ def player(pcm, skip=0):
     state = {"at": 0}
 
     def answer(header, body):
+        if header["type"] == protocol()["state"].code:
+            nothing = {field.name: (0,) * field.count if field.count > 1 else 0 for field in STATE.fields}
+            return reply(header, STATE.pack(**nothing))
+        if header["type"] == protocol()["identify"].code:
+            return reply(header, identity(sample_rate=16000))
         if header["type"] != protocol()["record"].code:
             return reply(header)
         if int.from_bytes(body, "little") == 0:
