@@ -37,7 +37,8 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     path = needed(run, QUANTIZED)
     description = find_board(board or run.config.deployment.hardware_setup.board)
     board = description.name
-    if run.image is not None and run.image_of == (path, board):
+    place = run.folder / ("benchmarking" if costs_only else "deployment")  # what was deployed stays as it is
+    if run.image is not None and run.image_of == (path, board) and (costs_only or run.image.elf.is_relative_to(place)):
         return
     hardware = run.config.deployment.hardware_setup
     configured = board == find_board(hardware.board).name
@@ -45,7 +46,6 @@ def deploy(run: Run, board: str | None = None, settings: ModelMetadata | None = 
     settings = settings or model_settings(run, path)
     model = quantized_model(run, path, settings, costs_only)
     detector = DetectorSettings.from_settings(settings, run.config.deployment.detector)
-    place = run.folder / ("benchmarking" if costs_only else "deployment")  # what was deployed stays as it is
     engine = None
     if run.config.deployment.engine == "stedgeai" and not costs_only:
         check_plain(run, path, settings)
