@@ -35,6 +35,12 @@ def printable(text: object, keep: str = "") -> str:
     return _UNSAFE.sub(escape, str(text))
 
 
+def first_line(error: BaseException, longest: int = 200) -> str:
+    """Return the first line of what an exception of somebody else's library says, printable; its type where it says nothing."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return printable(lines[0][:longest])
+
+
 def show(text: object) -> None:
     """Print a text of one or several lines on standard output."""
     print(printable(text, keep="\n\t"), flush=True)

@@ -18,6 +18,7 @@ from typing import Any
 from pyaed.artefact.h5_process import lookout
 from pyaed.errors import UserError
 from pyaed.files import read_bytes
+from pyaed.text import first_line, printable
 
 MAX_UNPACKED = 1 << 28  # bytes of all members of a .keras file, of all arrays of a .h5 file, if the file isn't larger
 MAX_H5 = 1 << 33  # bytes of a .h5 file
@@ -38,17 +39,7 @@ def damaged(path: AnyPath) -> Iterator[None]:
         raise
     except Exception as error:
         kind = KINDS.get(Path(path).suffix.lower(), "model")
-        raise UserError(f"{path}: not a {kind} file, or damaged ({line_of(error)})") from error
-
-
-def line_of(error: Exception) -> str:
-    """Return an exception's first line."""
-    return shown((str(error).strip() or type(error).__name__).splitlines()[0][:200])
-
-
-def shown(text: object) -> str:
-    """Return a text of a file as one a terminal may print."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+        raise UserError(f"{path}: not a {kind} file, or damaged ({first_line(error)})") from error
 
 
 def _budget(path: AnyPath) -> int:
@@ -106,7 +97,7 @@ def open_h5(source: Any, path: AnyPath) -> Iterator[Any]:
         source = io.BytesIO(read_bytes(source, MAX_H5, "model"))
     found = lookout(MAX_OBJECTS).look(source.getvalue(), _budget(path))
     if "refused" in found:
-        raise UserError(f"{path}: {shown(found['refused'])}")
+        raise UserError(f"{path}: {printable(found['refused'])}")
     with damaged(path):
         if found:
             raise ValueError(found["damaged"])
@@ -140,7 +131,7 @@ def read_json(text: str | bytes, path: AnyPath, what: str) -> Any:
         return json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise UserError(
-            f"{path}: its {what} is not JSON ({line_of(error) if str(error) else 'nested too deeply'})"
+            f"{path}: its {what} is not JSON ({first_line(error) if str(error) else 'nested too deeply'})"
         ) from None
 
 

@@ -12,6 +12,7 @@ from pyaed.artefact import Input, Scores
 from pyaed.artefact.ends import FRAMES_FIRST
 from pyaed.errors import UserError
 from pyaed.progress import progress
+from pyaed.text import first_line
 
 if TYPE_CHECKING:
     from pyaed.data import Patches
@@ -127,7 +128,7 @@ def tflite_predictor(
             )
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, OSError) as error:
-        raise UserError(f"TensorFlow Lite can't load {path}: {str(error).splitlines()[0]}") from error
+        raise UserError(f"TensorFlow Lite can't load {path}: {first_line(error)}") from error
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     shape = tuple(source["shape"][1:])
     for end in (source, sink):

@@ -56,9 +56,7 @@ def remarks(state: Values) -> list[str]:
     found = []
     for value in protocol().enum("problem").values:
         if state["problems"] & value.value:
-            found.append(
-                f"{value.name.upper() if value.name == 'smps' else value.name}: {value.text}; {REMEDIES[value.name]}"
-            )
+            found.append(f"{value.name}: {value.text}; {REMEDIES[value.name]}")
     for value in protocol().enum("reset_cause").values:
         if state["reset_cause"] & value.value and value.name in RESETS:
             found.append(RESETS[value.name])

@@ -1,6 +1,6 @@
 """How far another engine on the board is from ours on the host: features bit for bit, answers by how much."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,7 @@ def compare(
     log_mel: Callable[[npt.NDArray[np.int16]], npt.NDArray[np.float32]],
     patches: Callable[[npt.NDArray[np.float32]], np.ndarray],
     run: Callable[[np.ndarray], np.ndarray],
-    decide: Callable[[npt.NDArray[np.float32]], Hashable],
+    decide: Callable[[npt.NDArray[np.float32]], object],
 ) -> DistanceReport:
     """Compare features bit for bit, outputs and decisions by number.
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from pyaed.artefact.containers import layer_graph, line_of, open_h5, open_weights, read_member
+from pyaed.artefact.containers import layer_graph, open_h5, open_weights, read_member
 from pyaed.errors import UserError
 from pyaed.models.keras import check_size, import_keras
 from pyaed.models.keras2_layers import layer_name, make, operation
+from pyaed.text import first_line
 
 NETWORKS = ("Functional", "Model", "Sequential")
 Tensors = dict[tuple[str, int], Any]  # by the name of the layer that computes it, and by its which use
@@ -72,7 +73,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     except Exception as error:  # whatever a damaged configuration makes Keras or our reading of it stumble over
         raise UserError(
             f"{path}: {reader.at} can't be made as Keras 2 had it: its configuration is damaged, or of a kind that is not "
-            f"known ({line_of(error)})"
+            f"known ({first_line(error)})"
         ) from error
     if str(path).lower().endswith(".keras"):
         _load_numbered_weights(str(path), reader.places)

@@ -10,7 +10,7 @@ from pyaed.artefact import Input
 from pyaed.artefact.ends import FRAMES_FIRST
 from pyaed.errors import UserError
 from pyaed.models.keras import quiet_stderr
-from pyaed.text import printable
+from pyaed.text import first_line, printable
 
 if TYPE_CHECKING:
     import onnx
@@ -46,7 +46,7 @@ def session(proto: "onnx.ModelProto", source: str, threads: int | None = None, o
         with quiet_stderr():
             return runtime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own classes of many kinds
-        raise UserError(f"onnxruntime can't load {source}: {_line(error)}") from error
+        raise UserError(f"onnxruntime can't load {source}: {first_line(error, 300)}") from error
 
 
 def arranged(patches: npt.NDArray[np.float32], model: "OnnxModel", taken: Input) -> npt.NDArray[np.float32]:
@@ -104,14 +104,10 @@ def runner(
             with quiet_stderr():
                 rows = [loaded.run([made], {given: row[np.newaxis]})[0].reshape(-1) for row in x]
         except Exception as error:
-            raise UserError(f"onnxruntime can't run {model.source}: {_line(error)}") from error
+            raise UserError(f"onnxruntime can't run {model.source}: {first_line(error, 300)}") from error
         out = np.stack(rows)
         if (found := scales[made]) is not None:
             out = np.float32(found[0]) * (out.astype(np.int32) - found[1]).astype(np.float32)
         return np.asarray(out, np.float32)
 
     return run
-
-
-def _line(error: Exception) -> str:
-    return printable((str(error).strip() or type(error).__name__).splitlines()[0][:300])

@@ -1,7 +1,7 @@
 """Deployment, and its verification on the board."""
 
 import logging
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,11 @@ from pyaed.artefact import ModelMetadata
 from pyaed.boards import check_rate, emulated_board, find_board
 from pyaed.detector import DetectorSettings
 from pyaed.dsp import FrontEnd, feature_hash
+from pyaed.errors import UserError
 from pyaed.files import write_text
 from pyaed.operations import st_application, st_tools
 from pyaed.operations.clips import read_sets
-from pyaed.operations.model import check_plain, quantized_model
+from pyaed.operations.model import check_plain, decisions, quantized_model
 from pyaed.operations.run import QUANTIZED, Run, needed
 from pyaed.operations.settings import model_settings
 from pyaed.progress import progress
@@ -61,14 +62,18 @@ def deploy_boards(run: Run) -> None:
 
     path = needed(run, QUANTIZED)
     hardware = run.config.deployment.hardware_setup
-    check_rate(find_board(hardware.board), model_settings(run, path).features.sample_rate)
-    deploy(run)
+    settings = model_settings(run, path)
+    check_rate(find_board(hardware.board), settings.features.sample_rate)
+    deploy(run, settings=settings)
     described = run.built().board
     if described.emulator is None and described.emulated_by is not None:
         _say(run, service.build_image(run.folder / "deployment", emulated_board(described).name))
     if run.config.deployment.c_project_path is not None:
-        settings = model_settings(run, path)
-        clips = real_clips(run, settings, CLIPS_FOR_ST)
+        try:
+            clips = real_clips(run, settings, CLIPS_FOR_ST)
+        except UserError as error:  # a deployment needs no clips
+            log.info("note: %s", error)
+            clips = None
         st_application.prepare(run, settings, quantized_model(run, path, settings), clips or [])
 
 
@@ -167,7 +172,7 @@ def verify(
         shown = progress(clips, label="verify", unit="clips")
         if identity.node_names != tuple(node.name for node in engine.program.nodes):
             return other_engine.compare(
-                board, shown, front_end.log_mel, inputs, engine.run, lambda scores: _decision(scores, settings)
+                board, shown, front_end.log_mel, inputs, engine.run, lambda scores: decisions(scores[None], settings)[0]
             )
         return service(board, shown, front_end.log_mel, inputs, engine.run, engine.run_layers)
 
@@ -182,12 +187,3 @@ def verify(
     run.echo(str(report))
     write_text(run.folder / "verify.txt", f"{report}\n")
     return report.ok
-
-
-def _decision(scores: npt.NDArray[np.float32], settings: ModelMetadata) -> Hashable:
-    """Return what a patch's scores say: the classes at their thresholds, or the highest one that is sure enough."""
-    if settings.multi_label:
-        thresholds = settings.class_thresholds or (0.5,) * len(scores)
-        return tuple((scores >= np.asarray(thresholds, np.float32)).tolist())
-    top = int(scores.argmax())
-    return top if scores[top] >= settings.unknown_class_threshold else None

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from pyaed import artefact, nn
 from pyaed.artefact import Input, ModelMetadata, Scores
 from pyaed.artefact.ends import FRAMES_FIRST, MELS_FIRST
@@ -182,3 +185,14 @@ def is_zoos(path: Path) -> bool:
 
     model = models.load(path)
     return bool(_ZOO_MODEL.fullmatch(model.name)) and any(_ZOO_HEAD.fullmatch(layer.name) for layer in model.layers)
+
+
+def decisions(scores: npt.NDArray[np.float32], settings: ModelMetadata) -> list[object]:
+    """Return what each patch says by itself: scores (n_patches, n_classes) by the rule of clips, thresholds included."""
+    from pyaed.evaluation import clip_decisions
+
+    n = len(scores)
+    decided: list[object] = clip_decisions(
+        scores, np.arange(n), n, settings.multi_label, settings.unknown_class_threshold, settings.class_thresholds
+    ).decided.tolist()
+    return decided

@@ -11,8 +11,8 @@ from pyaed import nn
 from pyaed.artefact import ModelMetadata
 from pyaed.deploy.st_application import check_suits, st_front_end, write_st_application
 from pyaed.dsp import FrontEnd
-from pyaed.dsp import quantize as quantize_patches
 from pyaed.errors import UserError
+from pyaed.operations.model import decisions
 from pyaed.operations.run import Run
 
 log = logging.getLogger(__name__)
@@ -55,24 +55,17 @@ def difference(settings: ModelMetadata, engine: nn.Engine, clips: list[tuple[str
     for _, pcm in clips:
         a, b = ours.log_mel(pcm), theirs.log_mel(pcm)
         distances.append(np.abs(a - b).ravel() * np.float32(_DECIBELS / spec.power))
-        decided = [_decisions(engine, ours.patches(log_mel)) for log_mel in (a, b)]
-        changed += int((decided[0] != decided[1]).sum())
-        patches += len(decided[0])
+        pairs = ours.patches(a), ours.patches(b)
+        if len(pairs[0]):
+            decided = [decisions(engine.predict(given).reshape(len(given), -1), settings) for given in pairs]
+            changed += sum(one != other for one, other in zip(*decided))
+            patches += len(pairs[0])
     decibels = np.concatenate(distances)
     return (
         f"deployment.c_project_path: ST's application takes log(max(mel, 2^-126)) where the model was trained on log(mel + 1e-4): on "
         f"{len(clips)} clips {np.median(decibels):.1f} dB in the median, {np.percentile(decibels, 95):.1f} dB at 95 %, "
         f"{decibels.max():.0f} dB at most; {changed} of {patches} patches are decided otherwise"
     )
-
-
-def _decisions(engine: nn.Engine, patches: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    end = engine.program.input
-    given = patches if end.dtype == "float32" else quantize_patches(patches, end.scale, end.zero_point, end.dtype)
-    if not len(patches):
-        return np.zeros(0, np.int64)
-    top: npt.NDArray[np.int64] = np.asarray(engine.run(given)).reshape(len(patches), -1).argmax(axis=1)
-    return top
 
 
 def _steps(run: Run, project: str, written: list[Path]) -> list[str]:

@@ -17,7 +17,7 @@ from pyaed.nn.onnx import OnnxModel, load, set_metadata
 from pyaed.nn.onnx.operators import MOVEMENTS
 from pyaed.nn.onnx.shapes import opset
 from pyaed.progress import progress
-from pyaed.text import printable
+from pyaed.text import first_line, printable
 
 if TYPE_CHECKING:
     import onnx
@@ -186,9 +186,8 @@ def _with_opset(model: OnnxModel, target: int, explicit: bool) -> "onnx.ModelPro
         with quiet_stderr():
             return onnx.version_converter.convert_version(model.proto, target)
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"quantization.target_opset: {model.source} can't be brought from opset {found} to {target}: {printable(line[:200])}"
+            f"quantization.target_opset: {model.source} can't be brought from opset {found} to {target}: {first_line(error)}"
         ) from error
 
 
@@ -264,8 +263,7 @@ def _quantize(
     except UserError:
         raise
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"onnxruntime can't quantize {model.source}: {printable(line[:300])}") from error
+        raise UserError(f"onnxruntime can't quantize {model.source}: {first_line(error, 300)}") from error
     finally:
         root.setLevel(level)
 

@@ -16,6 +16,7 @@ from pyaed.files import atomic_path
 from pyaed.models import as_input
 from pyaed.models.keras import import_tensorflow, quiet_stderr
 from pyaed.progress import progress
+from pyaed.text import first_line
 
 BLOCK = 256  # patches that are looked at together
 GRANULARITIES = ("per_channel", "per_tensor")
@@ -97,8 +98,7 @@ def quantize(
             warnings.simplefilter("ignore")
             content = converter.convert()
     except Exception as error:  # the converter raises its own and C++ exceptions of many kinds
-        line = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        raise UserError(f"TensorFlow Lite can't quantize the model {model.name}: {line}") from error
+        raise UserError(f"TensorFlow Lite can't quantize the model {model.name}: {first_line(error, 300)}") from error
     if metadata is not None:
         content = embed_tflite(content, metadata)
     _verify(content, path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pyaed.files import atomic_path, write_csv
 from pyaed.models.keras import import_tensorflow
+from pyaed.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def tensorboard_writer(logs_dir: Path) -> Callable[[Mapping[str, float] | None],
     try:
         writer = tf.summary.create_file_writer(str(logs_dir))
     except Exception as error:  # TensorFlow's own errors, of many kinds
-        log.warning("TensorBoard: cannot write %s (%s)", logs_dir, str(error).splitlines()[0])
+        log.warning("TensorBoard: cannot write %s (%s)", logs_dir, first_line(error))
         return lambda row: None
 
     def write(row: Mapping[str, float] | None) -> None:

@@ -13,6 +13,7 @@ from pyaed.errors import UserError
 from pyaed.models import load, predictor, save
 from pyaed.models.keras import import_keras, import_tensorflow
 from pyaed.progress import progress
+from pyaed.text import first_line
 from pyaed.training import augmentation, callbacks, optimizers
 from pyaed.training.examples import Examples, batches, examples, scores
 from pyaed.training.history import plot_history, tensorboard_writer, write_history
@@ -228,7 +229,7 @@ class _Epochs:
             log.warning("%s; TerminateOnNaN: epoch %d was the last one", error, self.state.epoch)
         except import_tensorflow().errors.ResourceExhaustedError as error:
             raise UserError(
-                f"training: not enough memory ({str(error).splitlines()[0][:200]}): lower training.batch_size, or take a smaller model"
+                f"training: not enough memory ({first_line(error)}): lower training.batch_size, or take a smaller model"
             ) from error
         except KeyboardInterrupt:
             if self.state.epoch > self.first_epoch:

@@ -11,13 +11,11 @@ import pytest
 from pyaed.artefact.containers import (
     damaged,
     layer_graph,
-    line_of,
     member,
     open_h5,
     open_zip,
     read_json,
     read_member,
-    shown,
 )
 from pyaed.errors import UserError
 
@@ -115,11 +113,6 @@ def test_what_a_h5_may_not_hold(tmp_path, kind):
 
 
 def test_what_a_damaged_file_raises_is_one_line(tmp_path):
-    assert line_of(ValueError("  one\ntwo ")) == "one"
-    assert line_of(KeyError()) == "KeyError"
-    assert line_of(ValueError("a" * 300)) == "a" * 200
-    assert line_of(ValueError("a\x1b[2J")) == "a\\x1b[2J"
-    assert shown("größe\n") == "größe\\n"
     for suffix, kind in {
         ".h5": "HDF5 model",
         ".keras": "Keras 3 model",

@@ -142,7 +142,8 @@ def test_deployment_writes_them_and_prints_the_commands(tmp_path):
         for key in ("n_fft", "window_length", "hop_length", "n_mels", "patch_length", "overlap")
     ]
     done = pyaed("deploy", f"general.model_path={images.tiny_model()}", f"hydra.run.dir={tmp_path / 'run'}", *features, "dataset.class_names=[a,b,c]",
-                 f"deployment.c_project_path={project}", "deployment.build_conf=Release")  # fmt: skip
+                 f"deployment.c_project_path={project}", "deployment.build_conf=Release", "dataset.test_csv_path=gone.csv",
+                 "dataset.test_audio_path=gone")  # fmt: skip
     assert done.code == 0, done.err
     files = tmp_path / "run" / "st_application"
     assert {path.name for path in files.iterdir()} == {"user_mel_tables.h", "user_mel_tables.c", "ai_model_config.h"}
@@ -150,5 +151,6 @@ def test_deployment_writes_them_and_prints_the_commands(tmp_path):
     assert f"put user_mel_tables.c in the place of the one in {project}" in done.out
     assert f"-import {project} -cleanBuild STM32U5/Release" in done.out
     assert "STM32_Programmer_CLI -c port=swd" in done.out
+    assert "note: CSV file gone.csv does not exist" in done.err, "a deployment needs no clips"
     assert "without a data set it isn't measured" in done.err
     assert (project / "Dpu/Inc/ai_model_config.h").read_text() == "old", "somebody else's folder is left as it is"

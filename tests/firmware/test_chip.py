@@ -9,6 +9,7 @@ from support import images
 from support.u585 import SYSTICK, UNIQUE_ID, Chip
 
 from pyaed import deploy, nn
+from pyaed.boards import find_board
 from pyaed.config.schema import Detector as Section
 from pyaed.detector import DetectorSettings, StreamFrontEnd, find_events
 from pyaed.dsp import feature_hash
@@ -339,6 +340,10 @@ def test_the_microphone_records_and_counts(chip):
 RATES = {16000: (0x00090023, 0x00201750), 32000: (0x00040023, 0x00201750), 48000: (0x00040023, 0x00800F50)}
 
 
+def test_the_rates_are_those_that_deploy_knows():
+    assert list(RATES) == find_board("b_u585i_iot02a").microphone.sample_rates
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_each_rate_is_exact(chip, rate):
     chip.run()
@@ -370,6 +375,43 @@ def position(chip: Chip) -> tuple[int, list[int]]:
         found += reply["pcm"].tolist()
         if not len(reply["pcm"]):
             return len(found), found
+
+
+def test_faults_while_it_settles_lose_nothing(chip):
+    """Time is kept from the first block that counts, and over a start from the last one before."""
+    chip.run()
+    exchange(chip, "record", rate=16000)
+    pcm = images.noise(256 * (2 * SETTLING + 9), seed=4)
+    heard = iter(pcm.reshape(-1, 256))
+
+    def hear(n):
+        for _ in range(n):
+            chip.let_pass(0.016)
+            chip.hear(next(heard).tobytes())
+
+    def miss():
+        chip.let_pass(0.032)
+        chip.values["DMA_CSR"] |= 3 << 8
+        chip.interrupt(16 + 35)
+
+    hear(3)
+    chip.break_dma(10)  # no block has counted: there is no time to keep
+    exchange(chip, "record", rate=16000)  # looks, and starts it again
+    hear(SETTLING - 1)
+    miss()
+    hear(3)
+    assert position(chip) == (3 * 256, pcm[256 * (SETTLING + 2) : 256 * (SETTLING + 5)].tolist())
+    assert exchange(chip, "record", rate=16000)["lost"] == 0
+    chip.break_dma(11)
+    exchange(chip, "record", rate=16000)
+    hear(SETTLING - 1)
+    miss()
+    hear(1)
+    n, found = position(chip)
+    lost = (SETTLING - 1 + 2) * 256
+    assert abs(n - 256 - lost) < 64  # a quarter of a block: the looks of the model take time
+    assert found[: n - 256] == [0] * (n - 256)
+    assert found[-256:] == pcm[256 * (2 * SETTLING + 4) : 256 * (2 * SETTLING + 5)].tolist()
 
 
 @pytest.mark.parametrize("flag", [10, 11, 12], ids=["data", "node", "setting"])
@@ -571,4 +613,9 @@ def test_the_oscillator_follows_the_crystal_or_runs_free(flag):
     state = exchange(chip, "state")
     assert (state["problems"], state["clock_hz"]) == (1 << 10 if flag else 0, 160_000_000)
     assert chip.values["RCC_CR"] & (1 << 3 | 1 << 6) == (0 if flag else 1 << 3 | 1 << 6)
+    exchange(chip, "record", rate=16000)
+    source = 4e6 if flag else 122 * 32768
+    assert pll3_q(chip, source) == pytest.approx(15.36e6, rel=1e-6)
+    n = 80 + (chip.values["RCC_PLL1FRACR"] >> 3) / 8192 * (chip.values["RCC_PLL1CFGR"] >> 4 & 1)
+    assert 159.999e6 < source * n / 2 <= 160e6
     assert chip.errors == []

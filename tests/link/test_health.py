@@ -17,7 +17,7 @@ def test_a_sound_board_says_nothing():
 @pytest.mark.parametrize("value", protocol().enum("problem").values, ids=lambda value: value.name)
 def test_each_problem_has_its_remedy(value):
     (remark,) = remarks({**SOUND, "problems": value.value})
-    assert remark.lower().startswith(f"{value.name}: {value.text}")
+    assert remark.startswith(f"{value.name}: {value.text}")
     assert remark.endswith(REMEDIES[value.name])
 
 

@@ -50,9 +50,10 @@ static int16_t halves[2 * HALF] __attribute__((aligned(8)));
 static aed_samples samples; /* written by the interrupt */
 static const mode *running; /* NULL when stopped */
 static volatile uint32_t settling, n_halves, failed, saturations, errors;
-static volatile uint32_t arrived_at;            /* the last half, or the start; microseconds */
-static volatile uint32_t written_at;            /* the last half that counts */
-static volatile uint32_t resumed;               /* started again, and no half has counted yet */
+static volatile uint32_t arrived_at; /* the last half, or the start; microseconds */
+static volatile uint32_t begun;      /* a half has counted: from the first one on time is kept */
+static volatile uint32_t written_at; /* the last half that counts */
+static volatile uint32_t resumed;    /* started again, and no half has counted yet */
 static uint32_t restarts, in_vain, seen_halves; /* the reader's */
 
 /* The gain's code: 0 to 24 are 0 dB and up, 32 to 47 lie below (-48 dB and up). */
@@ -168,7 +169,7 @@ int32_t aed_microphone_start(uint32_t rate) {
   }
   aed_microphone_stop();
   aed_samples_reset(&samples);
-  saturations = errors = resumed = restarts = in_vain = 0;
+  saturations = errors = begun = resumed = restarts = in_vain = 0;
   if (m != NULL && start(m)) {
     running = m;
   }
@@ -195,7 +196,21 @@ static void take(const int16_t *half) {
     resumed = 0;
   }
   aed_samples_write(&samples, half, HALF);
+  begun = 1;
   written_at = now;
+}
+
+/* Both halves are full, and one is being overwritten: the interrupt came too late. */
+static void miss(void) {
+  const uint32_t now = aed_board_microseconds();
+  n_halves++;
+  arrived_at = now;
+  if (settling > 0) {
+    settling--;
+  } else if (begun && !resumed) { /* else the first half that counts says how long it took */
+    aed_samples_lose(&samples, 2u * HALF);
+    written_at = now;
+  }
 }
 
 void aed_microphone_irq(void) {
@@ -219,10 +234,8 @@ void aed_microphone_irq(void) {
    * flag was. */
   __asm volatile("dmb" ::: "memory");
   const uint32_t both = DMA_FLAG_HT | DMA_FLAG_TC;
-  if ((flags & both) == both) { /* came too late: one half is being overwritten */
-    n_halves++;
-    arrived_at = written_at = aed_board_microseconds();
-    aed_samples_lose(&samples, 2u * HALF);
+  if ((flags & both) == both) {
+    miss();
   } else if ((flags & DMA_FLAG_HT) != 0) {
     take(halves);
   } else if ((flags & DMA_FLAG_TC) != 0) {
@@ -242,7 +255,7 @@ static void watch(void) {
     restarts++;
     in_vain++;
     NVIC_ICER(IRQ_GPDMA1_CH6) = AED_BIT(IRQ_GPDMA1_CH6 % 32u);
-    resumed = 1;
+    resumed = begun;
     if (!start(running)) {
       arrived_at = now; /* the next attempt comes as late as after a start that worked */
       failed = 0;

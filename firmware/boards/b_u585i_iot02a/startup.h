@@ -9,7 +9,7 @@ void aed_last_fault(aed_board_fault *fault);
 
 _Noreturn void aed_restart(void);
 
-/* The 10 Hz tick. */
+/* The tick: 20 Hz. */
 void aed_systick(void);
 
 #endif

@@ -16,7 +16,7 @@ from pyaed.files import atomic_path, read_bytes
 from pyaed.nn.graph import MAX_BYTES, MAX_ELEMENTS, MAX_OPERATORS
 from pyaed.nn.onnx import wire
 from pyaed.nn.onnx.shapes import STANDARD, guarded, infer, opset, shown
-from pyaed.text import printable
+from pyaed.text import first_line, printable
 
 if TYPE_CHECKING:
     import onnx
@@ -222,7 +222,7 @@ def _load_data(proto: "onnx.ModelProto", path: Path) -> None:
             if onnx.numpy_helper.to_array(tensor).size != size:
                 raise ValueError(f"not {size} values")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{name} is damaged ({printable(str(error).splitlines()[0][:200])})") from None
+            raise UserError(f"{name} is damaged ({first_line(error)})") from None
 
 
 def _external(tensor: "onnx.TensorProto", path: Path, name: str, budget: int) -> bytes:

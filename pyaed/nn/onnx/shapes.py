@@ -9,7 +9,7 @@ import numpy as np
 
 from pyaed.errors import UserError
 from pyaed.nn.graph import MAX_ELEMENTS
-from pyaed.text import printable
+from pyaed.text import first_line, printable
 
 if TYPE_CHECKING:
     import onnx
@@ -154,5 +154,4 @@ def guarded(source: str) -> Iterator[None]:
     except (UserError, KeyboardInterrupt):
         raise
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{source}: its graph is damaged: {printable(line[:300])}") from error
+        raise UserError(f"{source}: its graph is damaged: {first_line(error)}") from error
