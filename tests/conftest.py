@@ -59,3 +59,19 @@ def board(emulator):
     with emulator.connect() as board:
         board.reset()
         yield board
+
+
+@pytest.fixture
+def device():
+    """Makes devices whose answers a test decides; see `support.device`."""
+    from support.device import Device
+
+    made = []
+
+    def make(answer):
+        made.append(Device(answer))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_link import Device, identity, reply
+from support.device import Device, identity, reply
 
 from pyaed.link.board import Board, LinkError
 from pyaed.link.connection import WARNINGS, Connection

@@ -1,12 +1,11 @@
 """The host's end: ports that are missing or busy, silence, and a device that answers nonsense."""
 
 import os
-import socket
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.device import identity, reply
 
 from pyaed.errors import UserError
 from pyaed.link import packets
@@ -39,51 +38,6 @@ def test_silence_is_a_timeout():
             board.identify()
         with pytest.raises(LinkTimeout, match="after 1 attempts"):
             board.request("detect", retry=False, position=0)
-
-
-class Device:
-    """A peer on a socket whose answers a test decides: `answer(header, body)` gives bytes for the wire, or None to hang up."""
-
-    def __init__(self, answer):
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.url = f"socket://127.0.0.1:{self.server.getsockname()[1]}"
-        self.answer = answer
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        connection, _ = self.server.accept()
-        receiver = packets.Receiver(protocol().max_payload, protocol().header.size)
-        with connection:
-            while data := connection.recv(4096):
-                for payload in receiver.feed(data):
-                    header = protocol().header.unpack(payload[:8])
-                    reply = self.answer(header, payload[8:])
-                    if reply is None:
-                        return
-                    connection.sendall(reply)
-
-    def close(self):
-        self.server.close()
-        self.thread.join(5)
-
-
-def reply(header, body=b"", **changes) -> bytes:
-    fields = {**header, "type": header["type"] | 0x80, **changes}
-    return packets.encode(protocol().header.pack(**fields) + body)
-
-
-@pytest.fixture
-def device():
-    made = []
-
-    def make(answer):
-        made.append(Device(answer))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def test_lost_and_late_replies(device):
@@ -126,14 +80,6 @@ NONSENSE = {
     "unknown status": (lambda h, b: reply(h, status=-77), "unknown status"),
     "hang up": (lambda h, b: None, "connection broke|no reply"),
 }
-
-
-def identity(**changes) -> bytes:
-    body = protocol()["identify"].reply
-    values = {f.name: b"" if f.type == "char" else (1,) * f.count if f.count > 1 else 1 for f in body.fields}
-    values |= {"protocol_version": protocol().protocol_version}
-    values |= {"n_classes": 0, "n_nodes": 0, "input_type": 0, "output_type": 0, "garbage_class": -1} | changes
-    return body.pack(**values)
 
 
 @pytest.mark.parametrize("case", NONSENSE)

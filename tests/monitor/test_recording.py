@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from test_link import Device, device, identity, reply  # noqa: F401
+from support.device import identity, reply
 
 from pyaed.errors import UserError
 from pyaed.link.board import Board, LinkError
@@ -38,7 +38,7 @@ def player(pcm, skip=0):
     return answer
 
 
-def test_a_recording_is_the_devices_samples(device, tmp_path):  # noqa: F811
+def test_a_recording_is_the_devices_samples(device, tmp_path):
     text = record(tmp_path / "a.wav", device(player(TONE)).url, seconds=0.5)
     assert "0.50 s, level -9.0 dBFS, peak -6.0 dBFS, average 0; lost 1, saturations 2, errors 3" in text
     pcm, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
@@ -46,7 +46,7 @@ def test_a_recording_is_the_devices_samples(device, tmp_path):  # noqa: F811
     assert pcm.tolist() == TONE[:8000].tolist()
 
 
-def test_gaps_and_silence_are_errors(device, monkeypatch):  # noqa: F811
+def test_gaps_and_silence_are_errors(device, monkeypatch):
     with Board(device(player(TONE, skip=5)).url) as board, pytest.raises(LinkError, match="was lost on the link"):
         board.record(100)
     monkeypatch.setattr("pyaed.link.board.QUICK", 0.5)
